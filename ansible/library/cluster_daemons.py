@@ -1,0 +1,124 @@
+#!/usr/bin/python
+"""Start, list or stop the processes of one cluster on this host, known by the cluster's identity."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.cluster_processes import Process, find, stop
+
+DOCUMENTATION = r"""
+module: cluster_daemons
+short_description: Start, list or stop a cluster's processes
+description:
+  - O(state=started) starts the daemons that do not run, all at once, and does not wait for them.
+  - O(state=listed) changes nothing. O(state=stopped) ends every process of the cluster.
+options:
+  id: {type: str, required: true, description: Identity of the cluster.}
+  directory: {type: str, required: true, description: Directory of the cluster.}
+  daemons: {type: list, elements: str, default: [], description: Daemons of this host.}
+  state: {type: str, choices: [started, listed, stopped], default: listed, description: What to do.}
+author: ImageNet on Hadoop
+"""
+EXAMPLES = r"""
+- cluster_daemons: {id: 5f0c, directory: /data/imagenet, daemons: [namenode], state: started}
+"""
+RETURN = r"""
+running: {description: Pid of each running daemon., returned: success, type: dict}
+others: {description: Pids of containers and clients., returned: success, type: list}
+"""
+
+
+def main() -> None:
+    """Bring the processes into the wanted state."""
+    module = AnsibleModule(
+        argument_spec={
+            "id": {"type": "str", "required": True},
+            "directory": {"type": "str", "required": True},
+            "daemons": {"type": "list", "elements": "str", "default": []},
+            "state": {
+                "type": "str",
+                "choices": ["started", "listed", "stopped"],
+                "default": "listed",
+            },
+        },
+        supports_check_mode=True,
+    )
+    args = module.params
+    found = find(args["id"], args["directory"])
+    if args["state"] == "started":
+        start_missing(module, found)
+    elif args["state"] == "stopped":
+        stop_all(module, found)
+    module.exit_json(changed=False, **describe(found))
+
+
+def describe(found: list[Process]) -> dict[str, Any]:
+    """Split the processes into daemons, by name, and the rest."""
+    return {
+        "running": {process.daemon: process.pid for process in found if process.daemon},
+        "others": [process.pid for process in found if not process.daemon],
+    }
+
+
+def start_missing(module: AnsibleModule, found: list[Process]) -> None:
+    """Start the daemons that do not run; containers that lost their NodeManager end first."""
+    args = module.params
+    missing = [name for name in args["daemons"] if name not in describe(found)["running"]]
+    if missing and not module.check_mode:
+        if "nodemanager" in missing:
+            end_orphans(module, found)
+        for name in missing:
+            start(name, Path(args["directory"]))
+    module.exit_json(changed=bool(missing), started=missing, **describe(found))
+
+
+def end_orphans(module: AnsibleModule, found: list[Process]) -> None:
+    """End what a dead NodeManager left in its directories, or it would run beside its successor."""
+    orphans = [process for process in found if is_container(process, module.params["directory"])]
+    left = stop(orphans)
+    if left:
+        module.fail_json(msg=f"container process {left[0].pid} does not end, not even by SIGKILL")
+
+
+def is_container(process: Process, directory: str) -> bool:
+    """Tell whether a process runs inside the NodeManager's directories."""
+    try:
+        cwd = os.readlink(f"/proc/{process.pid}/cwd")
+    except OSError:
+        return False
+    return process.daemon is None and cwd.startswith(str(Path(directory, "data", "yarn")) + os.sep)
+
+
+def start(name: str, directory: Path) -> None:
+    """Start one daemon in a session of its own; it holds none of the caller's files."""
+    log = directory / "logs" / f"{name}.out"
+    with log.open("ab") as out:
+        subprocess.Popen(
+            [directory / "bin" / "hadoop", name],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+
+
+def stop_all(module: AnsibleModule, found: list[Process]) -> None:
+    """End every process, then look again: one of them may have started another."""
+    stopped = [process.name for process in found]
+    while found and not module.check_mode:
+        left = stop(found)
+        if left:
+            names = ", ".join(f"{process.name} (pid {process.pid})" for process in left)
+            module.fail_json(msg=f"{names} did not end, not even by SIGKILL")
+        found = find(module.params["id"], module.params["directory"])
+    module.exit_json(changed=bool(stopped), stopped=stopped, **describe(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+#!/usr/bin/python
+"""Wait until the daemons of a cluster answer and are well, by their own web interfaces."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.cluster_processes import find
+
+DOCUMENTATION = r"""
+module: cluster_health
+short_description: Ask a cluster's daemons how they are
+description: Polls until all is well, a daemon has died, or the time is over; never changes.
+options:
+  id: {type: str, required: true, description: Identity of the cluster.}
+  directory: {type: str, required: true, description: Directory of the cluster on this host.}
+  daemons: {type: list, elements: str, required: true, description: Daemons of this host.}
+  urls: {type: dict, required: true, description: Web address of each kind of daemon.}
+  datanodes: {type: int, required: true, description: How many must be live.}
+  nodemanagers: {type: int, required: true, description: How many must be healthy.}
+  timeout_s: {type: int, default: 0, description: 0 asks once and fails never.}
+author: ImageNet on Hadoop
+"""
+EXAMPLES = r"""
+- cluster_health: {id: 5f0c, directory: /data/imagenet, daemons: [namenode], urls: {}, ...}
+"""
+RETURN = r"""
+health: {description: What each daemon says of itself., returned: always, type: dict}
+"""
+
+POLL_S = 0.25
+ANSWER_S = 3.0
+
+
+def main() -> None:
+    """Poll the daemons of this host."""
+    module = AnsibleModule(
+        argument_spec={
+            "id": {"type": "str", "required": True},
+            "directory": {"type": "str", "required": True},
+            "daemons": {"type": "list", "elements": "str", "required": True},
+            "urls": {"type": "dict", "required": True},
+            "datanodes": {"type": "int", "required": True},
+            "nodemanagers": {"type": "int", "required": True},
+            "timeout_s": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    args = module.params
+    deadline = time.monotonic() + args["timeout_s"]
+    health = look(args)
+    while args["timeout_s"] and not all(state["ok"] for state in health.values()):
+        dead = [name for name, state in health.items() if state["pid"] is None]
+        if dead or time.monotonic() > deadline:
+            name = (dead or [name for name, state in health.items() if not state["ok"]])[0]
+            module.fail_json(msg=explain(name, health[name], args), health=health)
+        time.sleep(POLL_S)
+        health = look(args)
+    module.exit_json(changed=False, health=health)
+
+
+def look(args: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Ask every daemon of this host once: {daemon: {pid, ok, says, figures}}."""
+    running = {process.daemon: process.pid for process in find(args["id"], args["directory"])}
+    health = {}
+    for name in args["daemons"]:
+        state = {"pid": running.get(name), "url": args["urls"][name], "ok": False, "figures": {}}
+        if state["pid"] is None:
+            state["says"] = "does not run"
+        else:
+            try:
+                state["ok"], state["says"], state["figures"] = CHECKS[name](args)
+            except (OSError, ValueError, KeyError, IndexError) as error:
+                state["says"] = f"does not answer at {state['url']}: {error}"
+        health[name] = state
+    return health
+
+
+Verdict = tuple[bool, str, dict[str, Any]]
+
+
+def check_namenode(args: dict[str, Any]) -> Verdict:
+    """Ask for safe mode and the live DataNodes."""
+    url = args["urls"]["namenode"]
+    info = bean(url, "Hadoop:service=NameNode,name=NameNodeInfo")
+    live = len(json.loads(info["LiveNodes"]))
+    figures = {
+        "live_datanodes": live,
+        "capacity_bytes": info["Total"],
+        "used_bytes": info["Used"],
+        "free_bytes": info["Free"],
+        "files": info["TotalFiles"],
+        "safemode": bool(info["Safemode"]),
+    }
+    if info["Safemode"]:
+        return False, f"is in safe mode: {info['Safemode']}", figures
+    if live < args["datanodes"]:
+        return False, f"sees {live} of {args['datanodes']} DataNodes", figures
+    return True, f"out of safe mode, {live} live DataNodes", figures
+
+
+def check_datanode(args: dict[str, Any]) -> Verdict:
+    """Ask the DataNode's page; whether it is live is the NameNode's to say."""
+    bean(args["urls"]["datanode"], "Hadoop:service=DataNode,name=DataNodeInfo")
+    return True, "answers", {}
+
+
+def check_resourcemanager(args: dict[str, Any]) -> Verdict:
+    """Ask for the healthy NodeManagers and the reason of those that are not."""
+    url = args["urls"]["resourcemanager"]
+    metrics = get(f"{url}/ws/v1/cluster/metrics")["clusterMetrics"]
+    figures = {
+        "active_nodemanagers": metrics["activeNodes"],
+        "unhealthy_nodemanagers": metrics["unhealthyNodes"],
+        "total_memory_mb": metrics["totalMB"],
+        "allocated_memory_mb": metrics["allocatedMB"],
+        "apps_running": metrics["appsRunning"],
+    }
+    if metrics["activeNodes"] >= args["nodemanagers"]:
+        return True, f"{metrics['activeNodes']} healthy NodeManagers", figures
+    says = f"sees {metrics['activeNodes']} of {args['nodemanagers']} healthy NodeManagers"
+    if metrics["unhealthyNodes"]:
+        nodes = get(f"{url}/ws/v1/cluster/nodes?states=UNHEALTHY")["nodes"]["node"]
+        says += f": {nodes[0]['healthReport']}"
+    return False, says, figures
+
+
+def check_nodemanager(args: dict[str, Any]) -> Verdict:
+    """Ask the NodeManager for its own opinion."""
+    info = get(f"{args['urls']['nodemanager']}/ws/v1/node/info")["nodeInfo"]
+    return info["nodeHealthy"], info.get("healthReport") or "healthy", {}
+
+
+def check_historyserver(args: dict[str, Any]) -> Verdict:
+    """Ask whether the history server answers."""
+    get(f"{args['urls']['historyserver']}/ws/v1/history/info")
+    return True, "answers", {}
+
+
+CHECKS = {
+    "namenode": check_namenode,
+    "datanode": check_datanode,
+    "resourcemanager": check_resourcemanager,
+    "nodemanager": check_nodemanager,
+    "historyserver": check_historyserver,
+}
+
+
+def bean(url: str, name: str) -> dict[str, Any]:
+    """Read one JMX bean of a daemon."""
+    return get(f"{url}/jmx?qry={name}")["beans"][0]
+
+
+def get(url: str) -> dict[str, Any]:
+    """Read a JSON document, past any proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310
+    with opener.open(request, timeout=ANSWER_S) as answer:
+        return json.load(answer)
+
+
+def explain(name: str, state: dict[str, Any], args: dict[str, Any]) -> str:
+    """Say which daemon is not well, why, and the last error in its log."""
+    log = Path(args["directory"], "logs", f"{name}.log")
+    said = last_error(log) or last_error(log.with_suffix(".out"))
+    return f"{name} {state['says']}; {said or 'no error in its log'}; see {log}"
+
+
+def last_error(log: Path) -> str:
+    """Return the last ERROR or FATAL line of a log, or an exception's first line."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    marks = (" ERROR ", " FATAL ", "Exception in thread", "Error: ")
+    errors = [line for line in lines if any(mark in line for mark in marks)]
+    return errors[-1].strip() if errors else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+#!/usr/bin/python
+"""Put the jars of a Hadoop version into a cache that all clusters of this user share."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: hadoop_jars
+short_description: Resolve Hadoop's jars once
+description: By Maven from a pom.xml, or from an Apache tarball with its sha512.
+options:
+  cache: {type: path, required: true, description: Directory of all distributions.}
+  version: {type: str, required: true, description: Version of Hadoop.}
+  pom: {type: str, required: true, description: Text of the pom.xml.}
+  tarball: {type: str, default: "", description: URL or path of an Apache tarball; empty is Maven.}
+  sha512: {type: str, default: "", description: Checksum of the tarball, in hexadecimal.}
+author: ImageNet on Hadoop
+"""
+EXAMPLES = r"""
+- hadoop_jars: {cache: /data/cache, version: 3.4.2, pom: "{{ lookup('file', 'pom.xml') }}"}
+"""
+RETURN = r"""
+home: {description: Directory of this distribution, with lib in it., returned: success, type: str}
+"""
+
+STREAMING = "hadoop-streaming-*.jar"
+JAR_FOLDERS = ("common", "common/lib", "hdfs", "hdfs/lib", "yarn", "yarn/lib", "mapreduce")
+
+
+class Failure(Exception):
+    """The jars cannot be had; the message is one sentence."""
+
+
+def main() -> None:
+    """Resolve the jars unless the cache has them."""
+    module = AnsibleModule(
+        argument_spec={
+            "cache": {"type": "path", "required": True},
+            "version": {"type": "str", "required": True},
+            "pom": {"type": "str", "required": True},
+            "tarball": {"type": "str", "default": ""},
+            "sha512": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    args = module.params
+    home = home_of(args)
+    if home.is_dir() or module.check_mode:
+        module.exit_json(changed=not home.is_dir(), home=str(home))
+    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock(home.with_suffix(".lock")):
+            changed = not home.is_dir()  # another `up` may have made it meanwhile
+            if changed:
+                make(home, args)
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+    module.exit_json(changed=changed, home=str(home))
+
+
+def home_of(args: dict[str, Any]) -> Path:
+    """Name a distribution after its version and what decides its content."""
+    content = args["sha512"].lower() if args["tarball"] else args["pom"]
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return Path(args["cache"], f"hadoop-{args['version']}-{digest}")
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the only right to make one distribution; ends with the process."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def make(home: Path, args: dict[str, Any]) -> None:
+    """Fill a temporary directory and rename it: a distribution is there whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".making-") as scratch:
+        made = Path(scratch, "home")
+        (made / "lib").mkdir(parents=True)
+        if args["tarball"]:
+            unpack(args["tarball"], args["sha512"], Path(scratch), made / "lib")
+        else:
+            resolve(args["pom"], made / "lib")
+        if not list((made / "lib").glob(STREAMING)):
+            raise Failure("the distribution has no hadoop-streaming jar")
+        jars = sorted(str(home / "lib" / jar.name) for jar in (made / "lib").glob("*.jar"))
+        (made / "classpath").write_text(os.pathsep.join(jars))
+        made.rename(home)
+
+
+def resolve(pom: str, lib: Path) -> None:
+    """Copy the jars that a pom.xml names, and theirs, by Maven."""
+    if shutil.which("mvn") is None:
+        raise Failure("Maven is missing (no mvn on PATH): install it (Debian: maven)")
+    (lib.parent / "pom.xml").write_text(pom)
+    command = ["mvn", "-B", "-ntp", "dependency:copy-dependencies", f"-DoutputDirectory={lib}"]
+    done = subprocess.run(
+        command,
+        cwd=lib.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
+        reason = errors[0].removeprefix("[ERROR]").strip() if errors else done.stderr.strip()
+        raise Failure(f"Maven could not resolve Hadoop's jars: {reason}")
+
+
+def unpack(source: str, sha512: str, scratch: Path, lib: Path) -> None:
+    """Take the jars out of an Apache tarball, after its checksum was found right."""
+    tarball = Path(source)
+    if "://" in source:
+        tarball = scratch / "hadoop.tar.gz"
+        try:
+            with urllib.request.urlopen(source, timeout=60) as answer, tarball.open("wb") as out:  # noqa: S310
+                shutil.copyfileobj(answer, out)
+        except OSError as error:
+            raise Failure(f"{source} cannot be fetched: {error}") from error
+    if not tarball.is_file():
+        raise Failure(f"{source} does not exist")
+    with tarball.open("rb") as handle:
+        found = hashlib.file_digest(handle, "sha512").hexdigest()
+    if found != sha512.lower():
+        raise Failure(f"{source} has sha512 {found[:16]}…, not {sha512[:16] or 'given'}…: refused")
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            name = Path(member.name).name
+            if member.isfile() and wanted(member.name) and not (lib / name).exists():
+                stream = archive.extractfile(member)
+                assert stream is not None
+                with (lib / name).open("wb") as out:
+                    shutil.copyfileobj(stream, out)
+
+
+def wanted(member: str) -> bool:
+    """Tell whether a member of the Apache tarball is a jar that the class path needs.
+
+    `tools/lib` holds half a gigabyte of cloud clients: only two of its jars are used. The web pages
+    of HDFS are in its tests jar, as in the Maven distribution.
+    """
+    _, _, inside = member.partition("/share/hadoop/")
+    folder, _, name = inside.rpartition("/")
+    if folder == "tools/lib":
+        return name.startswith(("hadoop-streaming-", "hadoop-distcp-"))
+    if folder == "yarn/timelineservice":
+        return re.fullmatch(r"hadoop-yarn-server-timelineservice-[\d.]+\.jar", name) is not None
+    if name.endswith("-tests.jar"):
+        return folder == "hdfs" and re.fullmatch(r"hadoop-hdfs-[\d.]+-tests\.jar", name) is not None
+    return folder in JAR_FOLDERS and name.endswith(".jar") and "-sources" not in name
+
+
+if __name__ == "__main__":
+    main()

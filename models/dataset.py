@@ -1,0 +1,172 @@
+"""Read shards as one stream of labelled vectors, always in the same order.
+
+A shard is a SequenceFile whose keys are `<split>\\t<place>\\t<image key>` and whose values are
+raw float32 vectors (`mr_jobs.lib.records`); its records are sorted by their keys.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mr_jobs.lib.errors import DataError
+from mr_jobs.lib.imagenet import UNLABELLED, ImageKey
+from mr_jobs.lib.records import decode_vector
+
+Pair = tuple[ImageKey, NDArray[np.float32]]
+Pairs = Callable[[], Iterable[Pair]]  # starts a new pass over the same images, in the same order
+NO_CLASS = -1
+BLOCK_ROWS = 1024
+
+
+class Record(Protocol):
+    """A key and a value, as `mr_jobs.lib.sequencefile` gives them."""
+
+    @property
+    def key(self) -> bytes: ...  # noqa: D102
+    @property
+    def value(self) -> bytes: ...  # noqa: D102
+
+
+class Reader(Protocol):
+    """Anything that yields the records of one shard; `sequencefile.Reader` does."""
+
+    def records(self) -> Iterable[Record]: ...  # noqa: D102
+
+
+class Block(NamedTuple):
+    """Some images at once.
+
+    `keys` names the n rows of `X`, float32 of shape (n, n_features), all finite; `y`, int64 of
+    shape (n,), holds class_index, or NO_CLASS for an image of a synset outside the model.
+    """
+
+    keys: list[ImageKey]
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
+
+
+def merge_parts(readers: Sequence[Reader], split: str) -> Iterator[Pair]:
+    """Merge the shards by key and yield the images of one split.
+
+    The order depends on the keys alone: not on how many shards there are or who wrote them.
+
+    Parameters
+    ----------
+    readers : one for each shard; records of other splits are passed over without being decoded.
+    split : train, val or test.
+
+    Raises
+    ------
+    DataError
+        A shard is not sorted, an image comes twice, or a record is not a vector with its key.
+    """
+    before = b""
+    parts = [_of_split(reader, split.encode() + b"\t") for reader in readers]
+    for key, value in heapq.merge(*parts, key=itemgetter(0)):
+        if key <= before:
+            raise DataError(
+                f"shards: {_show(key)} comes twice or out of order; make the shards anew with "
+                "`bin/pipeline split`"
+            )
+        before = key
+        yield _decode(key, value)
+
+
+def _of_split(reader: Reader, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for record in reader.records():
+        if record.key.startswith(prefix):
+            yield record.key, record.value
+        elif record.key > prefix:
+            return  # sorted: the rest of this shard belongs to later splits
+
+
+def _decode(key: bytes, value: bytes) -> Pair:
+    try:
+        image_key = ImageKey.parse(key.split(b"\t", 2)[2].decode())
+        return image_key, decode_vector(value)
+    except (IndexError, ValueError, DataError) as error:
+        raise DataError(
+            f"shards: the record {_show(key)} is not a vector with an image's key ({error})"
+        ) from error
+
+
+def _show(key: bytes) -> str:
+    return key.rpartition(b"\t")[2].decode(errors="backslashreplace")
+
+
+def index_classes(wnids: Iterable[str]) -> dict[str, int]:
+    """Number the synsets that have training images, by sorted wnid.
+
+    Parameters
+    ----------
+    wnids : the wnid of every training image, or every wnid once.
+
+    Returns
+    -------
+    dict of wnid to class_index, which counts from 0 and is dense.
+
+    Raises
+    ------
+    DataError
+        Fewer than two synsets.
+
+    >>> index_classes(["n02", "n01", "n02"])
+    {'n01': 0, 'n02': 1}
+    """
+    classes = sorted(set(wnids) - {UNLABELLED})
+    if len(classes) < 2:
+        found = f"all of {classes[0]}" if classes else "none at all"
+        raise DataError(
+            f"a model needs training images of two synsets or more, and here is {found}; "
+            "add images of other synsets to the data"
+        )
+    return {wnid: index for index, wnid in enumerate(classes)}
+
+
+def blocks(
+    pairs: Iterable[Pair], class_index: Mapping[str, int], n_rows: int = BLOCK_ROWS
+) -> Iterator[Block]:
+    """Group images into blocks of at most `n_rows` rows, keeping their order.
+
+    Raises
+    ------
+    DataError
+        A vector that is not finite, or not as long as the first; the sentence names the image.
+    """
+    keys: list[ImageKey] = []
+    vectors: list[NDArray[np.float32]] = []
+    n_features: int | None = None
+    for key, vector in pairs:
+        n_features = vector.size if n_features is None else n_features
+        if vector.shape != (n_features,):
+            raise DataError(
+                f"shards: the vector of {key} has {vector.size} numbers where the first has "
+                f"{n_features}; extract the features of all images with the same parameters"
+            )
+        keys.append(key)
+        vectors.append(vector)
+        if len(keys) == n_rows:
+            yield _block(keys, vectors, class_index)
+            keys, vectors = [], []
+    if keys:
+        yield _block(keys, vectors, class_index)
+
+
+def _block(
+    keys: list[ImageKey], vectors: list[NDArray[np.float32]], class_index: Mapping[str, int]
+) -> Block:
+    matrix = np.stack(vectors)
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        raise DataError(
+            f"shards: the vector of {keys[int(np.argmin(finite))]} holds NaN or infinity; "
+            "extract the features anew"
+        )
+    labels = [class_index.get(key.wnid, NO_CLASS) for key in keys]
+    return Block(keys, matrix, np.array(labels, np.int64))

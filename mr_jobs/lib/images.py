@@ -1,0 +1,166 @@
+"""Probe and decode one encoded image of any of the formats found under a .JPEG name.
+
+libjpeg and libpng write warnings about damaged pixels straight to the process's stderr ("Corrupt
+JPEG data: premature end of data segment"). They are no errors and no records: what counts is
+whether `decode` returns or raises.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from mr_jobs.lib.errors import ImageError
+
+MAX_IMAGE_PX = 50_000_000
+
+# Image.open would refuse to say how large a decompression bomb claims to be, and would take a
+# JPEG with a second picture behind it for another format; the readers themselves do neither.
+_READERS: tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...] = (
+    ("jpeg", (b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
+    ("png", (b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
+    ("gif", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
+    ("webp", (b"RIFF",), WebPImagePlugin.WebPImageFile),
+    ("bmp", (b"BM",), BmpImagePlugin.BmpImageFile),
+    ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
+)
+_BROKEN_HEADER = (SyntaxError, OSError, ValueError, LookupError, ArithmeticError, TypeError)
+_BROKEN_STREAM = (struct.error, zlib.error, EOFError, AttributeError, AssertionError)
+_PNG_DEPTH_AT = 24  # signature, length and name of IHDR, width, height, then the bit depth
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
+
+
+class Probe(NamedTuple):
+    """What the header of an image claims.
+
+    `width_px` and `height_px` are as stored, before the EXIF orientation is applied; `channels`
+    is 1 for grey and palette images; `bits` is per channel; `exif_orientation` is 1 to 8, and 1
+    when there is none or it cannot be read.
+    """
+
+    format: str
+    width_px: int
+    height_px: int
+    channels: int
+    bits: int
+    exif_orientation: int
+
+
+def probe(encoded: bytes) -> Probe:
+    """Read the header of an image, told by its content and never by a name.
+
+    Parameters
+    ----------
+    encoded : a JPEG, PNG, GIF, WebP, BMP or TIFF file.
+
+    Raises
+    ------
+    ImageError
+        `empty` for no bytes at all, `not_an_image` for any other format or a broken header.
+    """
+    if not encoded:
+        raise ImageError("empty")
+    for name, magics, reader in _READERS:
+        if encoded.startswith(magics):
+            break
+    else:
+        raise ImageError("not_an_image")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd tags; they are no fault of pixels
+        try:
+            image = reader(io.BytesIO(encoded))
+        except (*_BROKEN_HEADER, *_BROKEN_STREAM) as error:
+            raise ImageError("not_an_image", f"broken {name} header") from error
+        bits = _bits(name, image, encoded)
+        orientation = _exif_orientation(image)
+    return Probe(name, image.width, image.height, len(image.getbands()), bits, orientation)
+
+
+def _bits(name: str, image: ImageFile.ImageFile, encoded: bytes) -> int:
+    if name == "png":
+        return encoded[_PNG_DEPTH_AT]
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return int(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0])
+    return 1 if image.mode == "1" else 8
+
+
+def _exif_orientation(image: ImageFile.ImageFile) -> int:
+    try:
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            value = image.tag_v2.get(ExifTags.Base.Orientation, 1)
+        else:
+            exif = Image.Exif()
+            exif.load(image.info.get("exif", b""))
+            value = exif.get(ExifTags.Base.Orientation, 1)
+    except (*_BROKEN_HEADER, *_BROKEN_STREAM):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def decode(
+    encoded: bytes, *, max_image_px: int = MAX_IMAGE_PX, min_side_px: int | None = None
+) -> NDArray[np.uint8]:
+    """Decode an image to 8-bit BGR, upright.
+
+    The rules are those of OpenCV's IMREAD_COLOR: EXIF orientation is applied, grey becomes three
+    equal channels, CMYK is converted, alpha is dropped, 16 bits become the upper 8, and an
+    animation is its first frame. A JPEG whose scan is damaged decodes as far as it goes.
+
+    Parameters
+    ----------
+    encoded : the file's bytes.
+    max_image_px : largest width × height the header may claim.
+    min_side_px : when given, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its
+        shorter side stays at least this long; other formats are not reduced.
+
+    Returns
+    -------
+    uint8 array of shape (height, width, 3), BGR.
+
+    Raises
+    ------
+    ImageError
+        `empty`, `not_an_image`, `too_many_pixels` (before anything is allocated) or `undecodable`.
+    """
+    header = probe(encoded)
+    n_px = header.width_px * header.height_px
+    if n_px > max_image_px:
+        raise ImageError("too_many_pixels", f"{header.width_px}×{header.height_px} pixels claimed")
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), _imread_flag(header, min_side_px))
+    except cv2.error as error:
+        raise ImageError("undecodable", header.format) from error
+    if image is None:
+        raise ImageError("undecodable", header.format)
+    return np.asarray(image, np.uint8)
+
+
+def _imread_flag(header: Probe, min_side_px: int | None) -> int:
+    if header.format == "jpeg" and min_side_px is not None:
+        shorter_px = min(header.width_px, header.height_px)
+        for factor, flag in _REDUCED.items():
+            if shorter_px // factor >= min_side_px:
+                return flag
+    return cv2.IMREAD_COLOR

@@ -1,0 +1,115 @@
+"""The records that jobs pass on: catalogue rows, vectors, shard keys and their place in a split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mr_jobs.lib.errors import DataError
+from mr_jobs.lib.imagenet import ImageKey
+
+NULL = r"\N"  # Hive's
+VECTOR_DTYPE = np.dtype("<f4")
+
+
+class CatalogRow(NamedTuple):
+    """One image of the catalogue; the fields are the columns of the Hive table, in order.
+
+    `bundle`, `offset` (bytes) and `length` (bytes) say where its record is; sizes are in pixels as
+    the file's header gives them, before its EXIF orientation is applied. `duplicate_of` is the
+    first image key, in sorted order, of those with the same bytes. `status` is `kept` or
+    `quarantined`, with a `reason`.
+    """
+
+    image_id: str
+    wnid: str
+    split: str
+    key: str
+    bundle: str
+    offset: int
+    length: int
+    bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    channels: int | None
+    format: str | None
+    exif_orientation: int | None
+    duplicate_of: str | None
+    status: str
+    reason: str | None
+
+    def to_line(self) -> str:
+        """Write the row as tab-separated text with `\\N` for None."""
+        return "\t".join(NULL if field is None else str(field) for field in self)
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Read a row of tab-separated text."""
+        fields = line.rstrip("\n").split("\t")
+        if len(fields) != len(cls._fields):
+            raise DataError(f"not a row of the catalogue: {line!r}")
+        values: list[str | int | None] = []
+        for name, text in zip(cls._fields, fields, strict=True):
+            values.append(None if text == NULL else int(text) if name in _INTEGERS else text)
+        return cls(*values)  # type: ignore[arg-type]  # the class's own field order
+
+
+_INTEGERS = frozenset(
+    ["offset", "length", "bytes", "width", "height", "channels", "exif_orientation"]
+)
+
+
+def encode_vector(vector: NDArray[np.float32]) -> bytes:
+    """Write a float32 vector of shape (n,) as little-endian bytes."""
+    return vector.astype(VECTOR_DTYPE, copy=False).tobytes()
+
+
+def decode_vector(value: bytes) -> NDArray[np.float32]:
+    """Read a float32 vector of shape (n,) from little-endian bytes; the array is read-only."""
+    return np.frombuffer(value, VECTOR_DTYPE)
+
+
+def place(key: str, seed: int) -> float:
+    """Give an image its fixed place in [0, 1): a seeded hash of its key without the split.
+
+    The place decides the side of a split and the order in shards; it depends on nothing but the
+    image's class and file name, so that adding images moves none of the old ones.
+    """
+    image = ImageKey.parse(key)
+    digest = hashlib.sha256(f"{seed}/{image.wnid}/{image.file_name}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / (1 << 56)
+
+
+def split_of(image: ImageKey, where: float, val_fraction: float, test_fraction: float) -> str:
+    """Name the split of an image by its place, for data without a division of its own.
+
+    >>> split_of(ImageKey("train", "n01440764", "a.JPEG"), 0.1, 0.2, 0.0)
+    'val'
+    """
+    if image.split != "train" or where >= val_fraction + test_fraction:
+        return image.split
+    return "val" if where < val_fraction else "test"
+
+
+def shard_key(key: str, seed: int, val_fraction: float, test_fraction: float) -> str:
+    """Make the key of a shard's record: split, 14 hexadecimal digits of the place, image key.
+
+    Sorting by it groups the splits and shuffles the images of each.
+    """
+    where = place(key, seed)
+    image = ImageKey.parse(key)
+    side = split_of(image, where, val_fraction, test_fraction)
+    return f"{side}\t{int(where * (1 << 56)):014x}\t{image._replace(split=side)}"
+
+
+def order_free_digest(items: Iterable[str]) -> str:
+    """Hash a set of strings to 64 hexadecimal digits, whatever their order, in constant memory."""
+    total = 0
+    for item in items:
+        total += int.from_bytes(hashlib.sha256(item.encode()).digest(), "big")
+    return f"{total % (1 << 256):064x}"

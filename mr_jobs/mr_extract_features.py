@@ -1,0 +1,72 @@
+"""Compute the feature vector of every image: HOG and colour, in one decode.
+
+Input    bundles: SequenceFiles of (image key, encoded image)
+Output   SequenceFiles of image key -> float32[n_features], raw little-endian bytes
+Counted  images/read = images/featurized + images/skipped; the skipped ones by reason, as
+         images/skipped_<reason>; images that came under `quarantine/` are skipped unread
+
+    python mr_jobs/mr_extract_features.py --output-dir features bundles/part-*
+    python mr_jobs/mr_extract_features.py -r hadoop --output-dir hdfs:///features hdfs:///bundles
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from mrjob.step import MRStep
+
+from mr_jobs.job import BundleInput, BundleOutput, bundle_step
+from mr_jobs.lib.errors import ImageError
+from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
+from mr_jobs.lib.records import encode_vector
+
+
+class MRExtractFeatures(BundleInput, BundleOutput):
+    """Map-only: image -> feature vector."""
+
+    def configure_args(self) -> None:
+        super().configure_args()
+        self.add_passthru_arg(
+            "--features",
+            default="{}",
+            metavar="JSON",
+            help="parameters that differ from the defaults, as a JSON object with the keys of "
+            f"[features] in pipeline.toml (defaults: {json.dumps(FeatureSpec().to_dict())})",
+        )
+
+    def load_args(self, args: list[str]) -> None:
+        super().load_args(args)
+        self.spec = FeatureSpec.from_dict(
+            FeatureSpec().to_dict() | json.loads(self.options.features)
+        )
+
+    def steps(self) -> list[MRStep]:
+        return [
+            bundle_step(
+                mapper_init=self.mapper_init,
+                mapper=self.mapper,
+                bundle_input=True,
+                bundle_output=True,
+            )
+        ]
+
+    def mapper(self, key: str, encoded: bytes) -> Iterator[tuple[str, bytes]]:
+        """Yield (image key, vector) for each image that decodes."""
+        self.count("read")
+        image = ImageKey.parse(key)
+        try:
+            if image.split == QUARANTINE:
+                raise ImageError(image.wnid)
+            vector = self.spec.extract(encoded)
+        except ImageError as error:
+            self.count("skipped")
+            self.count(f"skipped_{error.reason}")
+            return
+        self.count("featurized")
+        yield key, encode_vector(vector)
+
+
+if __name__ == "__main__":
+    MRExtractFeatures.run()

