@@ -4,7 +4,7 @@ Records are 20-100 kB of random bytes, like encoded images; the page cache is wa
 each operation, the best of the rounds: MB/s, CPU microseconds per record and CPU time relative to
 the bare loop of the same run.
 
-    python benchmarks/sequencefile.py --records 5000 --rounds 3
+    python -m benchmarks.sequencefile --records 5000 --rounds 3
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Read shards as one stream of labelled vectors, always in the same order.
+r"""Read shards as one stream of labelled vectors, always in the same order.
 
-A shard is a SequenceFile whose keys are `<split>\\t<place>\\t<image key>` and whose values are
+A shard is a SequenceFile whose keys are `<split>\t<place>\t<image key>` and whose values are
 raw float32 vectors (`mr_jobs.lib.records`); its records are sorted by their keys.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +18,12 @@ from numpy.typing import NDArray
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import UNLABELLED, ImageKey
 from mr_jobs.lib.records import decode_vector
+from mr_jobs.lib.sequencefile import Reader, Value
 
 Pair = tuple[ImageKey, NDArray[np.float32]]
 Pairs = Callable[[], Iterable[Pair]]  # starts a new pass over the same images, in the same order
 NO_CLASS = -1
 BLOCK_ROWS = 1024
-
-
-class Record(Protocol):
-    """A key and a value, as `mr_jobs.lib.sequencefile` gives them."""
-
-    @property
-    def key(self) -> bytes: ...  # noqa: D102
-    @property
-    def value(self) -> bytes: ...  # noqa: D102
-
-
-class Reader(Protocol):
-    """Anything that yields the records of one shard; `sequencefile.Reader` does."""
-
-    def records(self) -> Iterable[Record]: ...  # noqa: D102
 
 
 class Block(NamedTuple):
@@ -80,28 +67,51 @@ def merge_parts(readers: Sequence[Reader], split: str) -> Iterator[Pair]:
 
 def _of_split(reader: Reader, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     for record in reader.records():
-        if record.key.startswith(prefix):
-            yield record.key, record.value
-        elif record.key > prefix:
+        key, value = _as_bytes(record.key), _as_bytes(record.value)
+        if key.startswith(prefix):
+            yield key, value
+        elif key > prefix:
             return  # sorted: the rest of this shard belongs to later splits
+
+
+def _as_bytes(value: Value) -> bytes:
+    if isinstance(value, str):  # a Text, of a shard that another program wrote
+        return value.encode()
+    if not isinstance(value, bytes):
+        raise DataError(f"shards: {value!r} is neither a key nor a vector; these are no shards")
+    return value
 
 
 def _decode(key: bytes, value: bytes) -> Pair:
     try:
-        image_key = ImageKey.parse(key.split(b"\t", 2)[2].decode())
-        return image_key, decode_vector(value)
-    except (IndexError, ValueError, DataError) as error:
-        raise DataError(
-            f"shards: the record {_show(key)} is not a vector with an image's key ({error})"
-        ) from error
+        return _image_key(key), decode_vector(value)
+    except ValueError as error:
+        raise DataError(f"shards: the value of {_show(key)} is not a vector ({error})") from error
+
+
+def _image_key(key: bytes) -> ImageKey:
+    try:
+        return ImageKey.parse(key.split(b"\t", 2)[2].decode())
+    except (IndexError, UnicodeDecodeError, DataError) as error:
+        raise DataError(f"shards: {_show(key)} is not the key of a shard's record") from error
 
 
 def _show(key: bytes) -> str:
     return key.rpartition(b"\t")[2].decode(errors="backslashreplace")
 
 
+def count_images(readers: Sequence[Reader]) -> Counter[tuple[str, str]]:
+    """Count the images by (split, wnid), reading the keys only."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for reader in readers:
+        for record in reader.keys():  # noqa: SIM118  # no dict: it skips the values
+            image_key = _image_key(_as_bytes(record.key))
+            counts[image_key.split, image_key.wnid] += 1
+    return counts
+
+
 def index_classes(wnids: Iterable[str]) -> dict[str, int]:
-    """Number the synsets that have training images, by sorted wnid.
+    """Give every synset that has training images its class_index, by sorted wnid.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Solve LDA and ridge from moments, and dress the solution as scikit-learn's own estimators.
 
-Written so that the result equals scikit-learn's fit on the standardised matrix (1.6 to 1.9, see
+Written so that the result equals scikit-learn's fit on the standardised matrix (see
 `sklearn/discriminant_analysis.py` and `sklearn/linear_model/_ridge.py`):
 `LinearDiscriminantAnalysis(solver="lsqr", shrinkage=s)` averages the shrunk covariances of the
 classes, weighted by their sizes, which is the shrunk pooled covariance; and ridge with shrinkage s
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import LabelBinarizer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from models.moments import Matrix, Moments, shrink_and_solve
 
@@ -76,18 +76,20 @@ def dress(
     coef, intercept = weights
     if kind == "lda":
         classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
-        classifier.classes_ = classes
-        classifier.priors_ = moments.counts / moments.n
-        classifier.means_ = moments.class_means()
-        classifier._max_components = min(len(classes) - 1, moments.n_features)
-        if len(classes) == 2:  # as scikit-learn does: the difference, one row
+        if len(classes) == 2:  # scikit-learn keeps the difference only
             coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
     else:
         alpha = moments.n * shrinkage / (1.0 - shrinkage)
         classifier = RidgeClassifier(alpha=alpha)
-        classifier._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
         if len(classes) == 2:
             coef, intercept = coef[1:], intercept[1:]
+    # A fit on two made samples of each class lets scikit-learn keep its own books (classes_ and
+    # what is private); all that depends on the samples is then replaced.
+    classifier.fit(np.arange(2.0 * len(classes))[:, np.newaxis], np.repeat(classes, 2))
+    if kind == "lda":
+        del classifier.covariance_  # n_features × n_features, of use to nobody
+        classifier.priors_ = moments.counts / moments.n
+        classifier.means_ = moments.class_means()
     classifier.coef_ = np.ascontiguousarray(coef)
     classifier.intercept_ = intercept
     classifier.n_features_in_ = moments.n_features

@@ -94,7 +94,7 @@ class Moments:
         return means
 
     def _shifted_mean(self) -> Matrix:
-        return self._sums.sum(axis=0) / self.n
+        return np.asarray(self._sums.sum(axis=0) / self.n)
 
     def total_covariance(self) -> Matrix:
         """Return the covariance of the standardised vectors: lower triangle, Fortran order."""
@@ -117,7 +117,11 @@ class Moments:
 
 
 def shrink_and_solve(
-    covariance: Matrix, shrinkage: float, target: float, right: Matrix, dtype: type[np.floating[Any]]
+    covariance: Matrix,
+    shrinkage: float,
+    target: float,
+    right: Matrix,
+    dtype: type[np.floating[Any]],
 ) -> Matrix:
     """Solve ((1 - s) C + s t I) A = B by Cholesky's method.
 

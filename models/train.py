@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from mr_jobs.lib.errors import DataError
-from mr_jobs.lib.records import place
 from models.dataset import NO_CLASS, Block, Pairs, blocks
 from models.linear import Problem, dress
 from models.moments import Moments
 from models.scores import best_classes
 from models.settings import ModelSettings
+from mr_jobs.lib.errors import DataError
+from mr_jobs.lib.records import place
 
-SHRINKAGES = (0.05, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9)
+SHRINKAGES = (0.02, 0.1, 0.3, 0.6, 0.8, 0.9)
+SMALL_SHRINKAGE = 0.3  # less never won with fewer than two images for each feature
 FEW_IMAGES = 150  # below, the held-out sixth says nothing …
 FEW_SHRINKAGE = 0.9  # … and few images want much shrinkage
 _HELD_OUT_FRACTION = 1 / 6
@@ -152,9 +153,11 @@ def _choose_shrinkage(
     mean, scale = moments.mean(), moments.scale()
     problem = Problem(settings.kind, moments)
     # Single precision is enough to compare, and takes half the time.
-    candidates = [problem.solve(shrinkage, np.float32) for shrinkage in SHRINKAGES]
+    least = SMALL_SHRINKAGE if moments.n < 2 * moments.n_features else 0.0
+    shrinkages = [shrinkage for shrinkage in SHRINKAGES if shrinkage >= least]
+    candidates = [problem.solve(shrinkage, np.float32) for shrinkage in shrinkages]
     del problem
-    errors = np.zeros((len(SHRINKAGES), 2), np.int64)
+    errors = np.zeros((len(shrinkages), 2), np.int64)
     n_held_out = 0
     for block in stream.blocks(held_out=True):
         scaled = (block.X - mean) / scale
@@ -163,18 +166,16 @@ def _choose_shrinkage(
             errors[row] += len(hits) - np.array([hits[:, 0].sum(), hits.sum()])
         n_held_out += len(block.y)
         moments.add(block.X, block.y)
-    best = len(SHRINKAGES) - 1 - int(np.argmin(errors.sum(axis=1)[::-1]))
+    best = len(shrinkages) - 1 - int(np.argmin(errors.sum(axis=1)[::-1]))
     fractions = errors / max(n_held_out, 1)
     choice = [
         {"shrinkage": shrinkage, "top1_error": top1, "topk_error": topk}
-        for shrinkage, (top1, topk) in zip(SHRINKAGES, fractions.tolist(), strict=True)
+        for shrinkage, (top1, topk) in zip(shrinkages, fractions.tolist(), strict=True)
     ]
-    return SHRINKAGES[best], choice
+    return shrinkages[best], choice
 
 
-def _fit_sgd(
-    stream: _Stream, classes: NDArray[np.str_], settings: ModelSettings, seed: int
-) -> Fit:
+def _fit_sgd(stream: _Stream, classes: NDArray[np.str_], settings: ModelSettings, seed: int) -> Fit:
     scaler = StandardScaler()
     n_images = 0
     for block in stream.blocks():

@@ -14,9 +14,9 @@ import io
 import os
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 import cv2
@@ -48,12 +48,23 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
         super().load_args(args)
         if self.is_task():
             return
-        self.options.args = [  # a task runs in a directory of its own
-            path if "://" in path or path == "-" else str(Path(path).resolve())
+        self.options.args = [
+            file
             for path in self.options.args
+            for file in ([path] if "://" in path or path == "-" else self._data_files(Path(path)))
         ]
         if self.options.runner in ("local", "hadoop") and not self.options.python_bin:
             self.options.python_bin = sys.executable
+
+    def _data_files(self, path: Path) -> list[str]:
+        """List what Hadoop would read, by absolute paths: a task runs in a directory of its own."""
+        path = path.resolve()
+        if not path.is_dir():
+            return [str(path)]
+        files = [str(file) for file in sorted(path.iterdir()) if file.name[0] not in "._"]
+        if not files:
+            self.arg_parser.error(f"no input files in {path}")
+        return files
 
     def mapper_init(self) -> None:
         """Keep OpenCV to the one core that YARN gives a task."""
@@ -144,7 +155,7 @@ class BundleInput(ImageJob):
 
         They are known in the first input split of a file only; elsewhere they are -1.
         """
-        same_layout = Writer(_Nowhere())
+        same_layout = Writer(cast(BinaryIO, _Nowhere()))
         for key, encoded in typedbytes.read_pairs(self.stdin):
             offset = same_layout.append(key, encoded)
             length = 16 + len(key) + len(encoded)  # record, key, and two BytesWritable lengths
@@ -236,7 +247,7 @@ class _Nowhere(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: Sized) -> int:  # type: ignore[override]
         return len(data)
 
 

@@ -19,8 +19,8 @@ from mrjob.step import MRStep
 
 from mr_jobs.job import BundleInput, bundle_step
 from mr_jobs.lib.errors import ImageError
-from mr_jobs.lib.images import MAX_IMAGE_PX, decode, probe
 from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
+from mr_jobs.lib.images import MAX_IMAGE_PX, decode, probe
 from mr_jobs.lib.records import CatalogRow
 
 

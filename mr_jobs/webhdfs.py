@@ -33,7 +33,7 @@ def open_range(uri: str, offset: int, length: int, webhdfs_url: str | None) -> I
         if "://" in uri:
             source: BinaryIO = _open_webhdfs(uri, offset, length, webhdfs_url)
         else:
-            source = Path(uri).open("rb")
+            source = Path(uri).open("rb")  # noqa: SIM115  # closed below
             source.seek(offset)
     except (OSError, URLError) as error:
         raise DataError(f"{uri}: cannot be read at byte {offset}: {error}") from error

@@ -1,0 +1,1 @@
+"""The driver side: the command line, the steps, the cluster and HDFS."""

@@ -28,7 +28,7 @@ def from_files(paths: Iterable[Path]) -> str | None:
 
 
 def from_containers(logs: Path) -> str | None:
-    """Look into the logs of an application's containers: a Python traceback, or Java's complaint."""
+    """Look into an application's containers: for a Python traceback, else for Java's complaint."""
     traceback = from_files(logs.glob("container_*/stderr"))
     if traceback:
         return traceback

@@ -71,8 +71,8 @@ def ingest(
 ) -> IngestReport:
     """Put the raw tars into the store and write the plan of the bundles to `plan/`.
 
-    Also writes `labels.tsv` and `synsets.txt` for the bundling job, and `refused.tsv`: a line a
-    member that was left out, with its reason.
+    Also writes `side/labels.tsv` and `side/synsets.txt` for the bundling job, and
+    `side/refused.tsv`: a line a member that was left out, with its reason.
 
     Raises
     ------
@@ -95,9 +95,9 @@ def ingest(
     _check_classes(data, report)
     report.bundles = len(plan.bundles)
     _write_plan(plan, store)
-    _write_text(store, "labels.tsv", (f"{i}\t{w}\n" for i, w in data.val_labels.items()))
-    _write_text(store, "synsets.txt", (f"{wnid}\n" for wnid in data.words))
-    _write_text(store, "refused.tsv", [refused.getvalue()])
+    _write_text(store, "side/labels.tsv", (f"{i}\t{w}\n" for i, w in data.val_labels.items()))
+    _write_text(store, "side/synsets.txt", (f"{wnid}\n" for wnid in data.words))
+    _write_text(store, "side/refused.tsv", [refused.getvalue()])
     return report
 
 
@@ -112,12 +112,15 @@ def _as_tar(source: RawSource, store: Store, folder: Path, stack: ExitStack) -> 
         path = folder / "class.tar"
         stack.callback(path.unlink)
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        names: set[str] = set()
         for file in sorted(p for p in source.path.rglob("*") if p.is_file()):
-            info = tarfile.TarInfo(file.name)
+            inside = "__".join(file.relative_to(source.path).parts)
+            info = tarfile.TarInfo(inside if file.name in names else file.name)
+            names.add(info.name)
             info.size = file.stat().st_size
             with file.open("rb") as content:
                 tar.addfile(info, content)
-            tar.members.clear()
+            tar.members.clear()  # type: ignore[attr-defined]  # else it remembers them all
     return source._replace(path=path, offset=0, length=path.stat().st_size)
 
 
@@ -160,9 +163,7 @@ def _plan_source(
             report.classes[source.wnid] += 1
         end = member.offset_data + -(-member.size // 512) * 512
         plan.add(
-            RawRange(
-                uri, member.offset + shift, end - member.offset, source.split, source.wnid, 1
-            )
+            RawRange(uri, member.offset + shift, end - member.offset, source.split, source.wnid, 1)
         )
 
 

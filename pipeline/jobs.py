@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,22 +16,13 @@ from mrjob.step import StepFailedException
 from mr_jobs.job import ImageJob
 from mr_jobs.lib.errors import DataError, JobError, PipelineError
 from pipeline import failures, yarn
+from pipeline.cluster import Cluster
 from pipeline.progress import Progress
 
 _POLL_S = 0.5
+_NODELESS_S = 20.0
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
 _COUNTER_LINE = b"reporter:counter:images,"
-
-
-@dataclass(frozen=True)
-class HadoopFacts:
-    """What a job on a cluster is told: launcher, streaming jar and addresses."""
-
-    hadoop_bin: Path
-    streaming_jar: Path
-    resourcemanager_url: str
-    webhdfs_url: str
-    userlogs_dir: Path
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class JobResult:
 
 
 def run_job(
-    spec: JobSpec, runner: str, run_id: str, progress: Progress, hadoop: HadoopFacts | None
+    spec: JobSpec, runner: str, run_id: str, progress: Progress, cluster: Cluster | None
 ) -> JobResult:
     """Run a job to its end.
 
@@ -75,15 +65,15 @@ def run_job(
     DataError
         If its cause is damaged input.
     """
-    if hadoop is None:
+    if cluster is None:
         return _run_once(spec, runner, run_id, progress, None, [])
     try:
-        return _run_once(spec, runner, run_id, progress, hadoop, [])
+        return _run_once(spec, runner, run_id, progress, cluster, [])
     except JobError as error:
-        yarn.require_nodes(hadoop.resourcemanager_url)
+        yarn.require_nodes(cluster.resourcemanager_url)
         progress.note(f"the job failed and is tried once more, task by task ({error})")
         return _run_once(
-            spec, runner, run_id, progress, hadoop, ["mapreduce.job.ubertask.enable=false"]
+            spec, runner, run_id, progress, cluster, ["mapreduce.job.ubertask.enable=false"]
         )
 
 
@@ -92,18 +82,18 @@ def _run_once(
     runner: str,
     run_id: str,
     progress: Progress,
-    hadoop: HadoopFacts | None,
+    cluster: Cluster | None,
     jobconf: Sequence[str],
 ) -> JobResult:
     result = JobResult()
-    with TemporaryDirectory(prefix="pipeline-job-") as tmp, _driver_log(result, progress, hadoop):
-        job = spec.job(_arguments(spec, runner, run_id, tmp, hadoop, jobconf))
-        poll = _hadoop_poll(result, spec, hadoop) if hadoop else _local_poll(Path(tmp), spec)
+    with TemporaryDirectory(prefix="pipeline-job-") as tmp, _driver_log(result, progress, cluster):
+        job = spec.job(_arguments(spec, runner, run_id, tmp, cluster, jobconf))
+        poll = _hadoop_poll(result, spec, cluster) if cluster else _local_poll(Path(tmp), spec)
         with job.make_runner() as mrjob_runner, _watched(poll, spec, progress):
             try:
                 mrjob_runner.run()
             except StepFailedException as error:
-                raise _failure(spec, Path(tmp), result, hadoop) from error
+                raise _failure(spec, Path(tmp), result, cluster) from error
             except (PipelineError, OSError, ValueError) as error:
                 if isinstance(error, PipelineError):
                     raise
@@ -118,26 +108,24 @@ def _arguments(
     runner: str,
     run_id: str,
     tmp: str,
-    hadoop: HadoopFacts | None,
+    cluster: Cluster | None,
     jobconf: Sequence[str],
 ) -> list[str]:
     args = ["-r", runner, "--local-tmp-dir", tmp, "--output-dir", spec.output, *spec.args]
-    if hadoop:
-        args += ["--hadoop-bin", str(hadoop.hadoop_bin)]
-        args += ["--hadoop-streaming-jar", str(hadoop.streaming_jar)]
+    if cluster:
+        args += ["--hadoop-bin", str(cluster.hadoop_bin)]
+        args += ["--hadoop-streaming-jar", str(cluster.streaming_jar)]
         for setting in (f"mapreduce.job.name={run_id} {spec.name}", *spec.jobconf, *jobconf):
             args += ["-D", setting]
     return [*args, *spec.inputs]
 
 
-def _failure(
-    spec: JobSpec, tmp: Path, result: JobResult, hadoop: HadoopFacts | None
-) -> PipelineError:
+def _failure(spec: JobSpec, tmp: Path, result: JobResult, cluster: Cluster | None) -> PipelineError:
     """Say why a job failed, by its tasks' own words."""
-    if hadoop and result.application_id:
-        logs = hadoop.userlogs_dir / result.application_id
+    if cluster and result.application_id:
+        logs = cluster.userlogs_dir / result.application_id
         cause = failures.from_containers(logs) or yarn.diagnostics(
-            hadoop.resourcemanager_url, result.application_id
+            cluster.resourcemanager_url, result.application_id
         )
     else:
         cause = failures.from_files(tmp.rglob("stderr"))
@@ -149,17 +137,15 @@ def _failure(
 
 
 @contextmanager
-def _driver_log(
-    result: JobResult, progress: Progress, hadoop: HadoopFacts | None
-) -> Iterator[None]:
+def _driver_log(result: JobResult, progress: Progress, cluster: Cluster | None) -> Iterator[None]:
     """Follow mrjob's own log for the application's id, instead of printing it."""
 
     class Follow(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             found = _APPLICATION.search(record.getMessage())
-            if found and hadoop and found.group(1) != result.application_id:
+            if found and cluster and found.group(1) != result.application_id:
                 result.application_id = found.group(1)
-                page = f"{hadoop.resourcemanager_url}/cluster/app/{result.application_id}"
+                page = f"{cluster.resourcemanager_url}/cluster/app/{result.application_id}"
                 progress.note(f"YARN application {result.application_id}, {page}")
 
     logger = logging.getLogger("mrjob")
@@ -194,11 +180,17 @@ def _watched(poll: Callable[[], int], spec: JobSpec, progress: Progress) -> Iter
         thread.join()
 
 
-def _hadoop_poll(result: JobResult, spec: JobSpec, hadoop: HadoopFacts) -> Callable[[], int]:
+def _hadoop_poll(result: JobResult, spec: JobSpec, cluster: Cluster) -> Callable[[], int]:
+    nodeless = 0
+
     def poll() -> int:
+        nonlocal nodeless
         if result.application_id is None:
             return 0
-        return yarn.job_counter(hadoop.resourcemanager_url, result.application_id, spec.counter)
+        nodeless = 0 if yarn.active_nodes(cluster.resourcemanager_url) else nodeless + 1
+        if nodeless * _POLL_S >= _NODELESS_S:  # it would wait for a node for ever
+            yarn.kill(cluster.resourcemanager_url, result.application_id)
+        return yarn.job_counter(cluster.resourcemanager_url, result.application_id, spec.counter)
 
     return poll
 
@@ -221,12 +213,3 @@ def _local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:
         return done
 
     return poll
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    """Poll until a condition holds; a JobError names what did not come within the limit."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise JobError(f"{what} did not happen within {limit_s:.0f} s")
-        time.sleep(_POLL_S)

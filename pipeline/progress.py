@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self, TextIO
+from typing import NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
@@ -35,7 +35,7 @@ class Progress(AbstractContextManager["Progress"]):
         self._clock = clock
         self._start = clock()
         self._last_line = self._start
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
     @property
     def seconds(self) -> float:
@@ -51,8 +51,7 @@ class Progress(AbstractContextManager["Progress"]):
         if not total:
             return
         if self._file.isatty():
-            if self._bar is None or self._bar.unit.strip() != unit:
-                self._close_bar()
+            if self._bar is None:
                 self._bar = tqdm(
                     total=total, desc=self.step, unit=f" {unit}", file=self._file, leave=False
                 )

@@ -103,9 +103,7 @@ def _find_tar(root: Path, split: str) -> Path | None:
     return tars[0] if tars else None
 
 
-def _tar_sources(
-    root: Path, warnings: list[str], *, allow_damaged: bool
-) -> Iterator[RawSource]:
+def _tar_sources(root: Path, warnings: list[str], *, allow_damaged: bool) -> Iterator[RawSource]:
     for split in SPLITS:
         path = _find_tar(root, split)
         if path is None:
@@ -120,7 +118,9 @@ def _tar_sources(
         for member in members:
             wnid = member.name.removesuffix(".tar").removeprefix("./")
             if not (member.isreg() and member.name.endswith(".tar") and is_wnid(wnid)):
-                warnings.append(f"{path.name}: member {member.name!r} is not a <wnid>.tar, left out")
+                warnings.append(
+                    f"{path.name}: member {member.name!r} is not a <wnid>.tar, left out"
+                )
             elif wnid in seen:
                 raise DataError(f"{path}: holds {member.name} twice")
             else:
@@ -158,7 +158,7 @@ def checked_members(
                 while (member := tar.next()) is not None:
                     if tar.offset > limit:
                         break
-                    tar.members.clear()  # else TarFile remembers them all
+                    tar.members.clear()  # type: ignore[attr-defined]  # else it remembers them
                     end = tar.offset
                     yield member
             damage = _damage_at_end(file, end, limit)

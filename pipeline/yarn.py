@@ -5,6 +5,7 @@ Source: the ResourceManager and MapReduce ApplicationMaster REST APIs of Hadoop 
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 from typing import Any
 
@@ -13,6 +14,7 @@ import requests
 from mr_jobs.lib.errors import ClusterError
 
 _TIMEOUT_S = 5
+_NO_PROXY = {"http": ""}  # the cluster is never behind the user's proxy
 
 
 def job_counter(resourcemanager_url: str, application_id: str, counter: str) -> int:
@@ -56,14 +58,20 @@ def kill_applications(resourcemanager_url: str, name_prefix: str) -> list[str]:
     apps = _get(resourcemanager_url, f"ws/v1/cluster/apps?states={states}").get("apps") or {}
     ids = [a["id"] for a in apps.get("app", []) if str(a["name"]).startswith(name_prefix)]
     for application_id in ids:
+        kill(resourcemanager_url, application_id)
+    return ids
+
+
+def kill(resourcemanager_url: str, application_id: str) -> None:
+    """Ask YARN to kill an application; if YARN is gone, so is the application."""
+    with contextlib.suppress(requests.RequestException):
         requests.put(
             f"{resourcemanager_url}/ws/v1/cluster/apps/{application_id}/state",
             params={"user.name": getpass.getuser()},
             json={"state": "KILLED"},
             timeout=_TIMEOUT_S,
-            proxies={"http": ""},
+            proxies=_NO_PROXY,
         )
-    return ids
 
 
 def _get(resourcemanager_url: str, path: str) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def _get(resourcemanager_url: str, path: str) -> dict[str, Any]:
             f"{resourcemanager_url}/{path}",
             headers={"Accept": "application/json"},
             timeout=_TIMEOUT_S,
-            proxies={"http": ""},
+            proxies=_NO_PROXY,
         )
         return answer.json() if answer.ok else {}
     except (requests.RequestException, ValueError):

@@ -95,7 +95,6 @@ def check_namenode(args: dict[str, Any]) -> Verdict:
         "capacity_bytes": info["Total"],
         "used_bytes": info["Used"],
         "free_bytes": info["Free"],
-        "files": info["TotalFiles"],
         "safemode": bool(info["Safemode"]),
     }
     if info["Safemode"]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import re
 import shutil
@@ -39,7 +40,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 machine:
-  description: java_home, user, cores, total_memory_mb and the memory_mb the cluster may use.
+  description: java_home, java_id, user, cores, total_memory_mb and the memory_mb the cluster may use.
   returned: success
   type: dict
 """
@@ -72,7 +73,7 @@ def main() -> None:
     except Refusal as refusal:
         module.fail_json(msg=str(refusal))
     running = find(mark["id"], args["directory"]) if mark else []
-    java_home, problems = find_java(args["java_version"])
+    java, problems = find_java(args["java_version"])
     total_mb = total_memory_mb()
     budget_mb = min(args["max_memory_mb"], int(total_mb * args["memory_fraction"]))
     problems += check_disk(args["directory"], args["min_disk_mb"], args["max_disk_percent"])
@@ -82,7 +83,7 @@ def main() -> None:
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
     machine = {
-        "java_home": java_home,
+        **java,
         "user": getpass.getuser(),
         "cores": len(os.sched_getaffinity(0)),
         "total_memory_mb": total_mb,
@@ -91,20 +92,22 @@ def main() -> None:
     module.exit_json(changed=False, machine=machine, id=mark["id"] if mark else "")
 
 
-def find_java(version: int) -> tuple[str, list[str]]:
-    """Return the home of a Java of that major version, or the problem in one sentence."""
+def find_java(version: int) -> tuple[dict[str, str], list[str]]:
+    """Return home and build of a Java of that major version, or the problem in one sentence."""
     advice = f"install it (Debian: openjdk-{version}-jre-headless) or set JAVA_HOME"
     home = os.environ.get("JAVA_HOME")
     program = str(Path(home, "bin", "java")) if home else shutil.which("java")
     if program is None or not Path(program).is_file():
         where = f"JAVA_HOME={home} holds no bin/java" if home else "no java on PATH"
-        return "", [f"Java {version} is missing ({where}): {advice}"]
+        return {}, [f"Java {version} is missing ({where}): {advice}"]
     answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)', answer.stderr)
     if found is None or int(found[1]) != version:
         other = found[1] if found else "unknown"
-        return "", [f"Java {version} is needed, {program} is version {other}: {advice}"]
-    return str(Path(os.path.realpath(program)).parents[1]), []
+        return {}, [f"Java {version} is needed, {program} is version {other}: {advice}"]
+    build = hashlib.sha256(answer.stderr.encode()).hexdigest()[:12]
+    home = str(Path(os.path.realpath(program)).parents[1])
+    return {"java_home": home, "java_id": build}, []
 
 
 def total_memory_mb() -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +36,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 home: {description: Directory of this distribution, with lib in it., returned: success, type: str}
+archives: {description: Names of its class archives., returned: success, type: list}
 """
 
 STREAMING = "hadoop-streaming-*.jar"
@@ -60,17 +61,18 @@ def main() -> None:
     )
     args = module.params
     home = home_of(args)
-    if home.is_dir() or module.check_mode:
-        module.exit_json(changed=not home.is_dir(), home=str(home))
+    if module.check_mode:
+        module.exit_json(changed=not home.is_dir(), home=str(home), archives=[])
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with lock(home.with_suffix(".lock")):
+        with lock(home.with_name(f"{home.name}.lock")):
             changed = not home.is_dir()  # another `up` may have made it meanwhile
             if changed:
                 make(home, args)
     except Failure as failure:
         module.fail_json(msg=str(failure))
-    module.exit_json(changed=changed, home=str(home))
+    archives = sorted(path.name for path in home.glob("*.jsa"))
+    module.exit_json(changed=changed, home=str(home), archives=archives)
 
 
 def home_of(args: dict[str, Any]) -> Path:
@@ -99,9 +101,19 @@ def make(home: Path, args: dict[str, Any]) -> None:
             resolve(args["pom"], made / "lib")
         if not list((made / "lib").glob(STREAMING)):
             raise Failure("the distribution has no hadoop-streaming jar")
-        jars = sorted(str(home / "lib" / jar.name) for jar in (made / "lib").glob("*.jar"))
-        (made / "classpath").write_text(os.pathsep.join(jars))
+        write_index(made / "hadoop.jar", sorted((made / "lib").glob("*.jar")))
         made.rename(home)
+
+
+def write_index(index: Path, jars: list[Path]) -> None:
+    """Write a jar that holds nothing but the names of all others: a short class path.
+
+    Source: the JAR file specification, `Class-Path` and lines of at most 72 bytes.
+    """
+    text = "Class-Path: " + " ".join(f"{jar.parent.name}/{jar.name}" for jar in jars)
+    lines = [text[:72], *(" " + text[at : at + 71] for at in range(72, len(text), 71))]
+    with zipfile.ZipFile(index, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "\r\n".join(["Manifest-Version: 1.0", *lines, "", ""]))
 
 
 def resolve(pom: str, lib: Path) -> None:

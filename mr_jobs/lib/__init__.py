@@ -1,0 +1,1 @@
+"""Pure functions: formats, images and features; no mrjob, no network, no state."""

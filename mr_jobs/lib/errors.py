@@ -46,7 +46,7 @@ class BundleError(DataError, ValueError):
 
 
 class ImageError(DataError, ValueError):
-    """An image cannot be used; `reason` is a short snake_case word for counters and the catalogue."""
+    """An image cannot be used; `reason` is a short snake_case word, as counters have."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

@@ -12,11 +12,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mr_jobs.lib import color, hog
+from mr_jobs.lib.color import hsv_histograms, lab_pixels
 from mr_jobs.lib.errors import ConfigError
+from mr_jobs.lib.hog import Hog
 from mr_jobs.lib.images import MAX_IMAGE_PX, decode
 
 FEATURES_VERSION = 1  # raised with every change of code that changes a vector
+MAX_FEATURES = 65_536  # a vector this long is already far beyond what a linear model is fitted to
+
+_RANGES = {
+    "image_px": (8, 1024),
+    "hog_cell_px": (2, 1024),
+    "hog_block_px": (2, 1024),
+    "hog_stride_px": (1, 1024),
+    "hog_bins": (2, 72),
+    "lab_px": (0, 128),
+    "max_image_px": (1, 2**30),  # OpenCV's own limit
+}
+_HSV_BINS_MAX = (180, 256, 256)
 
 
 @dataclass(frozen=True)
@@ -26,16 +39,16 @@ class FeatureSpec:
     Parameters
     ----------
     image_px : an image is resized to a square of this side.
-    hog_cell_px, hog_block_px, hog_stride_px, hog_bins, hog_signed : see `hog.hog`.
+    hog_cell_px, hog_block_px, hog_stride_px, hog_bins, hog_signed : as in `hog.Hog`.
     hsv_bins : bins of hue, saturation and value.
-    hsv_grids : one histogram for each cell of a grid × grid, for each grid.
+    hsv_grids : one histogram for each cell of a grid × grid, for each of these grids; may be empty.
     lab_px : side of the image as Lab pixels; 0 leaves them out.
     max_image_px : images that claim more pixels are refused.
 
     Raises
     ------
     ConfigError
-        A value that does not fit; the sentence names it.
+        If a value does not fit; the sentence names it.
     """
 
     image_px: int = 128
@@ -49,27 +62,83 @@ class FeatureSpec:
     lab_px: int = 8
     max_image_px: int = MAX_IMAGE_PX
 
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            _check_integer(name, getattr(self, name), low, high)
+        if not isinstance(self.hog_signed, bool):
+            raise ConfigError(f"features: hog_signed is {self.hog_signed!r}; use true or false")
+        self._check_hog()
+        self._check_hsv()
+        if self.lab_px > self.image_px:
+            raise ConfigError(
+                f"features: lab_px is {self.lab_px}; use at most image_px, {self.image_px}"
+            )
+        if self.n_features > MAX_FEATURES:
+            raise ConfigError(
+                f"features: a vector would have {self.n_features:,} values; use fewer bins, cells "
+                f"or pixels for at most {MAX_FEATURES:,}"
+            )
+
+    def _check_hog(self) -> None:
+        if self.hog_block_px > self.image_px or self.hog_block_px % self.hog_cell_px:
+            raise ConfigError(
+                f"features: hog_block_px is {self.hog_block_px}; use a multiple of hog_cell_px, "
+                f"{self.hog_cell_px}, that is at most image_px, {self.image_px}"
+            )
+        if (self.image_px - self.hog_block_px) % self.hog_stride_px:
+            raise ConfigError(
+                f"features: hog_stride_px is {self.hog_stride_px}; use a divisor of "
+                f"image_px - hog_block_px, {self.image_px - self.hog_block_px}"
+            )
+
+    def _check_hsv(self) -> None:
+        for name, values in (("hsv_bins", self.hsv_bins), ("hsv_grids", self.hsv_grids)):
+            if not isinstance(values, tuple):
+                raise ConfigError(f"features: {name} is {values!r}; use a list of integers")
+        if len(self.hsv_bins) != len(_HSV_BINS_MAX):
+            raise ConfigError(
+                f"features: hsv_bins is {list(self.hsv_bins)}; use three integers, for hue, "
+                "saturation and value"
+            )
+        for n_bins, high in zip(self.hsv_bins, _HSV_BINS_MAX, strict=True):
+            _check_integer("a value of hsv_bins", n_bins, 1, high)
+        for grid in self.hsv_grids:
+            _check_integer("a value of hsv_grids", grid, 1, self.image_px)
+        if len(set(self.hsv_grids)) < len(self.hsv_grids):
+            raise ConfigError(
+                f"features: hsv_grids is {list(self.hsv_grids)}; use each grid only once"
+            )
+
+    @property
+    def hog(self) -> Hog:
+        """The geometry of the HOG part."""
+        return Hog(
+            self.image_px,
+            self.hog_cell_px,
+            self.hog_block_px,
+            self.hog_stride_px,
+            self.hog_bins,
+            self.hog_signed,
+        )
+
     @property
     def n_features(self) -> int:
-        """The length of a vector."""
-        return max(part.stop for part in self.slices().values())
+        """The length of a vector.
+
+        >>> FeatureSpec().n_features
+        4644
+        """
+        return sum(part.stop - part.start for part in self.slices().values())
 
     def slices(self) -> dict[str, slice]:
-        """Name the parts of a vector: `hog`, `hsv_<grid>` for each grid, `lab`."""
-        lengths = {
-            "hog": hog.hog_length(
-                self.image_px,
-                cell_px=self.hog_cell_px,
-                block_px=self.hog_block_px,
-                stride_px=self.hog_stride_px,
-                n_bins=self.hog_bins,
-            )
-        }
-        n_bins = self.hsv_bins[0] * self.hsv_bins[1] * self.hsv_bins[2]
-        lengths |= {f"hsv_{grid}": grid * grid * n_bins for grid in self.hsv_grids}
+        """Return where each part is in a vector: `hog`, `hsv_<grid>` for each grid, `lab`."""
+        hue, saturation, value = self.hsv_bins
+        lengths = {"hog": self.hog.n_features}
+        lengths |= {f"hsv_{n}": n * n * hue * saturation * value for n in self.hsv_grids}
         if self.lab_px:
             lengths["lab"] = self.lab_px * self.lab_px * 3
-        parts, start = {}, 0
+        parts: dict[str, slice] = {}
+        start = 0
         for name, length in lengths.items():
             parts[name] = slice(start, start + length)
             start += length
@@ -77,6 +146,10 @@ class FeatureSpec:
 
     def extract(self, encoded: bytes) -> NDArray[np.float32]:
         """Compute the vector of an encoded image.
+
+        A large JPEG is decoded at a fraction of its size, still at least image_px on its shorter
+        side, which saves a third of the time and most of the memory. Against a full decode HOG
+        keeps a cosine of 0.997 and accuracy is unchanged (benchmarks/features.py).
 
         Returns
         -------
@@ -87,29 +160,18 @@ class FeatureSpec:
         ImageError
             As `images.decode`.
         """
-        return self.from_image(decode(encoded, max_image_px=self.max_image_px))
+        image = decode(encoded, max_image_px=self.max_image_px, min_side_px=self.image_px)
+        return self.from_image(image)
 
     def from_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute the vector of a uint8 image of shape (height, width, 3), BGR, as `extract`."""
-        square = np.asarray(
-            cv2.resize(image, (self.image_px, self.image_px), interpolation=cv2.INTER_AREA),
-            np.uint8,
-        )
-        parts = [
-            hog.hog(
-                np.asarray(cv2.cvtColor(square, cv2.COLOR_BGR2GRAY), np.uint8),
-                cell_px=self.hog_cell_px,
-                block_px=self.hog_block_px,
-                stride_px=self.hog_stride_px,
-                n_bins=self.hog_bins,
-                signed=self.hog_signed,
-            )
-        ]
-        parts += [
-            color.hsv_histograms(square, bins=self.hsv_bins, grid=grid) for grid in self.hsv_grids
-        ]
+        """Compute the vector of a decoded image, uint8 of shape (height, width, 3), BGR."""
+        size = (self.image_px, self.image_px)
+        square = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        grey = np.asarray(cv2.cvtColor(square, cv2.COLOR_BGR2GRAY), np.uint8)
+        parts = [self.hog.compute(grey)]
+        parts += hsv_histograms(square, bins=self.hsv_bins, grids=self.hsv_grids)
         if self.lab_px:
-            parts.append(color.lab_pixels(square, self.lab_px))
+            parts.append(lab_pixels(square, side_px=self.lab_px))
         return np.concatenate(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,16 +180,30 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FeatureSpec:
-        """Build a spec from `to_dict`'s or pipeline.toml's values; what is missing is default."""
+        """Build a spec from `to_dict`'s or pipeline.toml's values; what is missing is default.
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown or a value does not fit.
+        """
         known = [field.name for field in fields(cls)]
         if unknown := sorted(set(values) - set(known)):
             raise ConfigError(
-                f"features: unknown parameter {', '.join(unknown)}; known: {', '.join(known)}"
+                f"features: no parameter is called {', '.join(unknown)}; known: {', '.join(known)}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**given)
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that change with whatever may change a vector's bytes."""
-        version = ".".join(cv2.__version__.split(".")[:2])
-        facts = {"features": FEATURES_VERSION, "cv2": version, **self.to_dict()}
+        """Return 16 hex digits that change with all that may change the bytes of a vector."""
+        opencv = ".".join(cv2.__version__.split(".")[:2])
+        facts = {"features": FEATURES_VERSION, "opencv": opencv, **self.to_dict()}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"features: {name} is {value!r}; use an integer from {low} to {high}")

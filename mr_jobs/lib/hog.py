@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -9,62 +10,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def hog_length(image_px: int, *, cell_px: int, block_px: int, stride_px: int, n_bins: int) -> int:
-    """Count the values of the descriptor of a square image.
-
-    >>> hog_length(128, cell_px=16, block_px=32, stride_px=16, n_bins=9)
-    1764
-    """
-    blocks_a_side = (image_px - block_px) // stride_px + 1
-    cells_a_side = block_px // cell_px
-    return blocks_a_side**2 * cells_a_side**2 * n_bins
-
-
-def hog(
-    grey: NDArray[np.uint8],
-    *,
-    cell_px: int = 16,
-    block_px: int = 32,
-    stride_px: int = 16,
-    n_bins: int = 9,
-    signed: bool = False,
-) -> NDArray[np.float32]:
-    """Compute the HOG descriptor of a square grey image.
+@dataclass(frozen=True)
+class Hog:
+    """The geometry of a HOG descriptor of a square grey image.
 
     Parameters
     ----------
-    grey : uint8 array of shape (side, side); side − block_px is a multiple of stride_px.
-    cell_px : side of a cell, one orientation histogram each; divides block_px.
+    image_px : side of the image; image_px − block_px is a multiple of stride_px.
+    cell_px : side of a cell, which has one histogram of orientations; divides block_px.
     block_px : side of a block of cells, normalised together (L2, clipped at 0.2, L2 again).
     stride_px : step between blocks.
-    n_bins : orientations; over 180 degrees, or over 360 when `signed`.
-
-    Returns
-    -------
-    float32 array of shape (hog_length(side, …),), each value in 0..1, blocks in column order.
+    n_bins : bins of orientation; over 180 degrees, or over 360 when `signed`.
     """
-    return np.asarray(
-        _descriptor(len(grey), cell_px, block_px, stride_px, n_bins, signed).compute(grey),
-        np.float32,
-    ).ravel()
+
+    image_px: int = 128
+    cell_px: int = 16
+    block_px: int = 32
+    stride_px: int = 16
+    n_bins: int = 9
+    signed: bool = False
+
+    @property
+    def n_features(self) -> int:
+        """The length of the descriptor.
+
+        >>> Hog().n_features
+        1764
+        """
+        n_blocks = ((self.image_px - self.block_px) // self.stride_px + 1) ** 2
+        n_cells = (self.block_px // self.cell_px) ** 2
+        return n_blocks * n_cells * self.n_bins
+
+    def compute(self, grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute the descriptor.
+
+        Parameters
+        ----------
+        grey : uint8 array of shape (image_px, image_px).
+
+        Returns
+        -------
+        float32 array of shape (n_features,), each value in 0..1: column by column of blocks, in
+        each block column by column of cells, in each cell the bins.
+        """
+        return np.asarray(_descriptor(self).compute(grey), np.float32).ravel()
 
 
 @lru_cache(maxsize=8)
-def _descriptor(
-    image_px: int, cell_px: int, block_px: int, stride_px: int, n_bins: int, signed: bool
-) -> cv2.HOGDescriptor:
-    # Every argument is given: defaults (gammaCorrection) differ between OpenCV versions.
+def _descriptor(hog: Hog) -> cv2.HOGDescriptor:
+    # Every argument is given: the default of gammaCorrection differs between OpenCV versions.
     return cv2.HOGDescriptor(
-        (image_px, image_px),
-        (block_px, block_px),
-        (stride_px, stride_px),
-        (cell_px, cell_px),
-        n_bins,
-        1,  # derivAperture
-        -1.0,  # winSigma: of the block's own size
-        cv2.HOGDescriptor_L2Hys,
-        0.2,  # L2HysThreshold
-        True,  # gammaCorrection
-        64,  # nlevels, used by detectors only
-        signed,
+        _winSize=(hog.image_px, hog.image_px),
+        _blockSize=(hog.block_px, hog.block_px),
+        _blockStride=(hog.stride_px, hog.stride_px),
+        _cellSize=(hog.cell_px, hog.cell_px),
+        _nbins=hog.n_bins,
+        _derivAperture=1,
+        _winSigma=-1.0,  # of the Gaussian weight over a block: a quarter of its side
+        _histogramNormType=cv2.HOGDescriptor_L2Hys,
+        _L2HysThreshold=0.2,
+        _gammaCorrection=True,
+        _nlevels=64,  # used by detectors only
+        _signedGradient=hog.signed,
     )

@@ -31,19 +31,22 @@ from PIL import (
 from mr_jobs.lib.errors import ImageError
 
 MAX_IMAGE_PX = 50_000_000
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Image.open would refuse to say how large a decompression bomb claims to be, and would take a
 # JPEG with a second picture behind it for another format; the readers themselves do neither.
 _READERS: tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...] = (
     ("jpeg", (b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
-    ("png", (b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
+    ("png", (_PNG_SIGNATURE,), PngImagePlugin.PngImageFile),
     ("gif", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
     ("webp", (b"RIFF",), WebPImagePlugin.WebPImageFile),
     ("bmp", (b"BM",), BmpImagePlugin.BmpImageFile),
     ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
 )
-_BROKEN_HEADER = (SyntaxError, OSError, ValueError, LookupError, ArithmeticError, TypeError)
-_BROKEN_STREAM = (struct.error, zlib.error, EOFError, AttributeError, AssertionError)
+_BROKEN_HEADER = (  # what Pillow's readers were seen to raise, or pass on, on damaged headers
+    *(SyntaxError, OSError, ValueError, LookupError, ArithmeticError, TypeError),
+    *(struct.error, zlib.error, EOFError, AttributeError, AssertionError),
+)
 _PNG_DEPTH_AT = 24  # signature, length and name of IHDR, width, height, then the bit depth
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -78,24 +81,36 @@ def probe(encoded: bytes) -> Probe:
     Raises
     ------
     ImageError
-        `empty` for no bytes at all, `not_an_image` for any other format or a broken header.
+        `empty` for no bytes at all, `not_an_image` for any other format or a broken header,
+        `too_many_pixels` for a WebP canvas or GIF frame so large that Pillow tells no size.
     """
-    if not encoded:
-        raise ImageError("empty")
-    for name, magics, reader in _READERS:
-        if encoded.startswith(magics):
-            break
-    else:
-        raise ImageError("not_an_image")
+    name, reader = _reader_of(encoded)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd tags; they are no fault of pixels
         try:
             image = reader(io.BytesIO(encoded))
-        except (*_BROKEN_HEADER, *_BROKEN_STREAM) as error:
+            width_px, height_px = _stored_size(image)
+            bits = _bits(name, image, encoded)
+        except Image.DecompressionBombError as error:
+            raise ImageError("too_many_pixels", str(error)) from error
+        except _BROKEN_HEADER as error:
             raise ImageError("not_an_image", f"broken {name} header") from error
-        bits = _bits(name, image, encoded)
         orientation = _exif_orientation(image)
-    return Probe(name, image.width, image.height, len(image.getbands()), bits, orientation)
+    return Probe(name, width_px, height_px, len(image.getbands()), bits, orientation)
+
+
+def _reader_of(encoded: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
+    for name, magics, reader in _READERS:
+        if encoded.startswith(magics):
+            return name, reader
+    raise ImageError("not_an_image" if encoded else "empty")
+
+
+def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow swaps what will be rotated
+        tags = image.tag_v2
+        return int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
+    return image.size
 
 
 def _bits(name: str, image: ImageFile.ImageFile, encoded: bytes) -> int:
@@ -114,7 +129,7 @@ def _exif_orientation(image: ImageFile.ImageFile) -> int:
             exif = Image.Exif()
             exif.load(image.info.get("exif", b""))
             value = exif.get(ExifTags.Base.Orientation, 1)
-    except (*_BROKEN_HEADER, *_BROKEN_STREAM):
+    except _BROKEN_HEADER:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -124,16 +139,18 @@ def decode(
 ) -> NDArray[np.uint8]:
     """Decode an image to 8-bit BGR, upright.
 
-    The rules are those of OpenCV's IMREAD_COLOR: EXIF orientation is applied, grey becomes three
-    equal channels, CMYK is converted, alpha is dropped, 16 bits become the upper 8, and an
-    animation is its first frame. A JPEG whose scan is damaged decodes as far as it goes.
+    The rules are those of OpenCV's IMREAD_COLOR: EXIF orientation is applied (of JPEG, PNG, WebP
+    and TIFF; XMP's is not), grey becomes three equal channels, CMYK is converted, alpha is
+    dropped, 16 bits become 8, and an animation is its first frame. A JPEG with a damaged scan
+    decodes as far as it goes; one that ends too early does not decode.
 
     Parameters
     ----------
     encoded : the file's bytes.
     max_image_px : largest width × height the header may claim.
     min_side_px : when given, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its
-        shorter side stays at least this long; other formats are not reduced.
+        shorter side stays at least this long (libjpeg skips the finer frequencies, so this saves
+        both time and memory); other formats are never reduced.
 
     Returns
     -------
@@ -147,7 +164,9 @@ def decode(
     header = probe(encoded)
     n_px = header.width_px * header.height_px
     if n_px > max_image_px:
-        raise ImageError("too_many_pixels", f"{header.width_px}×{header.height_px} pixels claimed")
+        raise ImageError("too_many_pixels", f"{header.width_px} by {header.height_px} claimed")
+    if header.format == "png" and not _png_chunks_fit(encoded):
+        raise ImageError("undecodable", "png: a chunk reaches past the end of the file")
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), _imread_flag(header, min_side_px))
     except cv2.error as error:
@@ -155,6 +174,17 @@ def decode(
     if image is None:
         raise ImageError("undecodable", header.format)
     return np.asarray(image, np.uint8)
+
+
+def _png_chunks_fit(encoded: bytes) -> bool:
+    """Say whether every chunk ends in the file: OpenCV allocates what a chunk's length claims."""
+    at = len(_PNG_SIGNATURE)
+    while at + 8 <= len(encoded):
+        length, kind = struct.unpack_from(">I4s", encoded, at)
+        at += 12 + length  # length, kind, data, checksum
+        if kind == b"IEND":
+            break
+    return at <= len(encoded)
 
 
 def _imread_flag(header: Probe, min_side_px: int | None) -> int:

@@ -56,7 +56,7 @@ def refusal(member: tarfile.TarInfo) -> str | None:
 def image_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the members that are taken as images, in order, in constant memory."""
     while (member := tar.next()) is not None:
-        tar.members.clear()  # else TarFile remembers them all
+        tar.members.clear()  # type: ignore[attr-defined]  # else it remembers them all
         if not member.isdir() and refusal(member) is None:
             yield member
 
@@ -87,9 +87,9 @@ def key_of(
 
 
 def safe_name(name: str) -> str:
-    """Escape what would break a line of text: control characters and bytes that are not UTF-8.
+    r"""Escape what would break a line of text: control characters and bytes that are not UTF-8.
 
-    >>> safe_name("a\\tb%.JPEG")
+    >>> safe_name("a\tb%.JPEG")
     'a%09b%.JPEG'
     """
     return "".join(

@@ -44,7 +44,7 @@ class CatalogRow(NamedTuple):
     reason: str | None
 
     def to_line(self) -> str:
-        """Write the row as tab-separated text with `\\N` for None."""
+        r"""Write the row as tab-separated text with `\N` for None."""
         return "\t".join(NULL if field is None else str(field) for field in self)
 
     @classmethod

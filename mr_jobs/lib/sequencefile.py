@@ -240,7 +240,7 @@ class Reader:
             if with_values:
                 values, at = self._read_fields(at, n_records, self._decode_value)
             else:
-                at = self._skip_buffer(self._skip_buffer(at))
+                _, at = self._buffer_bounds(self._buffer_bounds(at)[1])
         except DataError as error:
             what = error.what if isinstance(error, BundleError) else str(error)
             raise self._error(f"block: {what}", marker) from error
@@ -269,19 +269,18 @@ class Reader:
 
     def _read_buffer(self, position: int) -> tuple[bytes, int]:
         """Read and inflate one buffer of a block; return it and the position behind it."""
-        start = self._source.read_vint(position, "length of a buffer")[1]
-        end = self._skip_buffer(position)
+        start, end = self._buffer_bounds(position)
         if end - start > self._max_bytes:
             raise DataError(f"buffer of {end - start} bytes")
         data = self._source.read(start, end - start, "buffer")
         return CODECS[self.codec or "default"].inflate(data, self._max_bytes), end
 
-    def _skip_buffer(self, position: int) -> int:
-        """Return the position behind the buffer of a block at `position`."""
+    def _buffer_bounds(self, position: int) -> tuple[int, int]:
+        """Return where the data of the buffer at `position`, behind its length, begin and end."""
         length, start = self._source.read_vint(position, "length of a buffer")
         if not 0 <= length <= self._source.size - start:
             raise DataError(f"buffer of {length} bytes where {self._source.size - start} are left")
-        return start + length
+        return start, start + length
 
     def _error(self, what: str, offset: int) -> BundleError:
         return BundleError(what, self._source.name, offset)

@@ -187,10 +187,11 @@ class HeaderReader:
         """Read the header; raises BundleError when the file is none that this module can read."""
         magic = self._take(min(4, self._source.size), "magic")
         if magic[:3] != MAGIC:
-            what = "is not a SequenceFile" if magic else "is empty, not a SequenceFile"
-            raise BundleError(f"{what}:", self._source.name, 0)
+            what = "not a SequenceFile" if magic else "empty file, not a SequenceFile,"
+            raise self._error(what, 0)
         if magic[3:] != bytes([VERSION]):
-            raise self._error(f"SequenceFile version {magic[3:].hex()} instead of 06", 3)
+            version = magic[3] if len(magic) == 4 else "missing"
+            raise self._error(f"SequenceFile version {version}, only {VERSION} is supported,", 3)
         key_class, value_class = self._class("key"), self._class("value")
         compression = self._compression()
         codec = None if compression == "none" else self._codec()
@@ -223,7 +224,7 @@ class HeaderReader:
             if writable.java_name == name:
                 return writable.name
         known = ", ".join(WRITABLES)
-        raise self._error(f"{role} class {name!r} is none of {known}", start)
+        raise self._error(f"{role} class {name!r} is none of {known},", start)
 
     def _compression(self) -> str:
         flags = self._take(2, "the compression flags")
@@ -239,7 +240,7 @@ class HeaderReader:
             if codec.java_name == java_name:
                 return name
         known = ", ".join(codec.java_name.removeprefix(_PACKAGE) for codec in CODECS.values())
-        raise self._error(f"codec {java_name!r} is none of {known}", start)
+        raise self._error(f"codec {java_name!r} is none of {known},", start)
 
     def _metadata(self) -> dict[str, str]:
         start = self.position

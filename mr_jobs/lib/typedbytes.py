@@ -17,10 +17,10 @@ _BYTES, _TEXT = 0, 7
 
 
 def read_pairs(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the (key, value) pairs of a stream of typed bytes until it ends.
+    r"""Yield the (key, value) pairs of a stream of typed bytes until it ends.
 
     >>> import io
-    >>> list(read_pairs(io.BytesIO(b"\\x07\\0\\0\\0\\x01k\\x00\\0\\0\\0\\x02vv")))
+    >>> list(read_pairs(io.BytesIO(b"\x07\0\0\0\x01k\x00\0\0\0\x02vv")))
     [(b'k', b'vv')]
     """
     while (key := _read_value(file)) is not None:

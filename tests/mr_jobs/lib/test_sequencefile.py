@@ -141,13 +141,11 @@ def test_records_tell_where_they_lie() -> None:
     assert list(Reader(file).keys()) == without_values
 
 
-@pytest.mark.parametrize(("compression", "codec"), MODES)
-def test_record_is_read_at_its_offset_while_others_are_being_read(
-    compression: str, codec: str
-) -> None:
+@pytest.mark.parametrize("compression", ["none", "record", "block"])
+def test_record_is_read_at_its_offset_while_others_are_being_read(compression: str) -> None:
     rng = random.Random(5)
     pairs = [(rng.randbytes(9), rng.randbytes(90_000)) for _ in range(30)]
-    file, offsets = make_file(pairs, compression=compression, codec=codec)
+    file, offsets = make_file(pairs, compression=compression)
     reader = Reader(file)
     firsts = [offsets.index(offset) for offset in offsets]
 
@@ -169,7 +167,7 @@ def test_offset_outside_the_records_is_refused(offset: int) -> None:
 
 
 @pytest.mark.parametrize("compression", ["none", "record", "block"])
-@pytest.mark.parametrize("split_bytes", [1, 97, 102400, 102420, 250_000, 10**9])
+@pytest.mark.parametrize("split_bytes", [1, 997, 102400, 102420, 250_000, 10**9])
 def test_splits_cut_by_hadoops_rule_give_every_record_once(
     compression: str, split_bytes: int
 ) -> None:
@@ -266,7 +264,7 @@ def test_writer_refuses_records_after_close() -> None:
     ],
 )
 def test_writer_refuses_options_it_does_not_know(options: Any) -> None:
-    with pytest.raises(ValueError, match="Foo|3 bytes"):
+    with pytest.raises(ValueError, match=r"Foo|3 bytes"):
         Writer(BytesIO(), **options)
 
 
@@ -279,8 +277,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             for _ in range(700):
                 writer.append(b"key", value)
         with open_reader(path) as reader:
-            assert sum(len(record.value or b"") for record in reader.records()) == 42_000_000
-            assert sum(1 for _ in reader.records(start=1_000_000, end=2_000_000)) > 10
+            assert all(record.value == value for record in reader.records())
+            assert len([r.offset for r in reader.records(1_000_000, 2_000_000)]) > 10
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

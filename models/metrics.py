@@ -1,0 +1,80 @@
+"""Put the result of a run into one dict: metrics.json, and what `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.evaluate import Evaluation, error_interval
+from models.train import Fit
+
+
+def build_metrics(
+    facts: Mapping[str, Any],
+    fit: Fit,
+    val: Evaluation,
+    test: Evaluation | None = None,
+    *,
+    top_k: int = 5,
+) -> dict[str, Any]:
+    """Build metrics.json.
+
+    Parameters
+    ----------
+    facts : what the driver knows: run_id, run_dir, data, synthetic, runner, counts, steps,
+        and warnings, sentences that come before those of the fit and the evaluations.
+    val, test : the evaluations; an unlabelled or absent test split adds nothing.
+    top_k : as in pipeline.toml; it names the key `top5_error`, also when there are fewer classes.
+
+    Returns
+    -------
+    dict of plain JSON values. Errors are fractions, intervals are [low, high] at 95 %, both None
+    when no image has a label.
+    """
+    result = {
+        **{name: facts.get(name) for name in ("run_id", "run_dir", "data", "synthetic", "runner")},
+        **_errors(val, top_k),
+        "n_classes": len(val.wnids),
+        "n_images": val.n_images,
+        "counts": dict(facts.get("counts", {})),
+        "steps": list(facts.get("steps", [])),
+        "model": {
+            **fit.hyper_parameters,
+            "n_train_images": fit.n_images,
+            "n_features": fit.n_features,
+        },
+        "warnings": [*facts.get("warnings", []), *fit.warnings, *_warnings(val, top_k)],
+    }
+    if test is not None and test.n_images:
+        result["test"] = {**_errors(test, top_k), "n_images": test.n_images}
+    return result
+
+
+def _errors(evaluation: Evaluation, top_k: int) -> dict[str, Any]:
+    counted = {1: evaluation.n_top1_errors, top_k: evaluation.n_topk_errors}
+    errors: dict[str, Any] = {}
+    for k, n_errors in counted.items():
+        n_images = evaluation.n_images
+        errors[f"top{k}_error"] = n_errors / n_images if n_images else None
+        errors[f"top{k}_error_interval"] = (
+            list(error_interval(n_errors, n_images)) if n_images else None
+        )
+    return errors
+
+
+def _warnings(val: Evaluation, top_k: int) -> list[str]:
+    sentences = []
+    if not val.n_images:
+        sentences.append("no validation image has a label: the error is not known")
+    if val.top_k < top_k:
+        sentences.append(
+            f"there are {len(val.wnids)} classes, so top-{top_k} means top-{val.top_k}"
+        )
+    if unknown := val.unknown_synsets():
+        listed = ", ".join(f"{wnid} ({count})" for wnid, count in list(unknown.items())[:10])
+        more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
+        sentences.append(
+            f"{sum(unknown.values())} validation images are of synsets without training images "
+            f"and count as errors: {listed}{more}"
+        )
+    return sentences

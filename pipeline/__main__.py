@@ -1,0 +1,59 @@
+"""The command line: `bin/pipeline COMMAND`. Results go to standard output, progress to error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from mr_jobs.lib.errors import PipelineError
+from pipeline import commands
+from pipeline.arguments import build_parser
+from pipeline.output import as_text
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    0 done, 1 other, 2 usage or configuration, 3 cluster, 4 job, 5 data, 130 interrupted.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        with _own_stdout() as out:
+            result = commands.COMMANDS[args.command](args)
+            if args.json:
+                print(json.dumps(result, indent=1, default=str), file=out)
+            else:
+                print(as_text(args.command, result), end="", file=out)
+    except PipelineError as error:
+        print(f"pipeline {args.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"pipeline {args.command}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return 0
+
+
+@contextmanager
+def _own_stdout() -> Iterator[TextIO]:
+    """Keep standard output to the result: whatever a library prints there goes to error."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
+        try:
+            yield out
+        finally:
+            sys.stdout.flush()
+            os.dup2(out.fileno(), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""The arguments of the command line, and their help."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TypeAlias
+
+from pipeline.cluster import DEFAULT_NAME
+from pipeline.config import CONFIG_FILE
+
+RUNNERS = ("hadoop", "local", "inline")
+_STEPS = {
+    "ingest": "bring the raw tars to the runner and plan the bundles",
+    "bundle": "run the job that writes the bundles",
+    "catalog": "run the job that looks at every image and writes the index",
+    "features": "run the job that computes the feature vectors",
+    "split": "run the job that shuffles the vectors into shards",
+    "train": "fit the classifier on the train shards",
+    "evaluate": "test it on the val shards",
+    "save": "write and verify models/saved/<run_id>/",
+}
+_EPILOG = """\
+exit codes: 0 done, 2 usage or configuration, 3 cluster, 4 job, 5 data, 130 interrupted
+
+  bin/pipeline full                              synthetic sample, on a Hadoop that comes and goes
+  bin/pipeline full --data DIR                   your images: ILSVRC's tars or tree, or a folder of
+                                                 one folder per class
+  bin/pipeline full --data DIR --runner inline   the same without Hadoop or Java
+  bin/pipeline predict RUN photo.jpg             what is on it
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser: one subcommand a verb."""
+    parser = argparse.ArgumentParser(
+        prog="bin/pipeline",
+        description="Take labelled images to a tested model on a Hadoop cluster that comes and "
+        "goes.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_full(commands)
+    for name, text in _STEPS.items():
+        step = commands.add_parser(name, help=f"one step: {text}", description=text)
+        _add_run_options(step, own_id=name != "ingest")
+        _add_cluster_options(step)
+        _add_json(step)
+    _add_cluster_commands(commands)
+    _add_others(commands)
+    return parser
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # no public name
+
+
+def _add_full(commands: Commands) -> None:
+    full = commands.add_parser(
+        "full",
+        help="everything: deploy, every step, save, destroy",
+        description="Deploy a cluster, run every step, save the model with its test results, "
+        "destroy the cluster.",
+    )
+    _add_run_options(full, own_id=False)
+    _add_cluster_options(full)
+    full.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave the cluster and the intermediate outputs, to look at them",
+    )
+    full.add_argument("--dry-run", action="store_true", help="print the steps and do nothing")
+    _add_json(full)
+
+
+def _add_run_options(parser: argparse.ArgumentParser, *, own_id: bool) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="data set: ILSVRC's tars, the Kaggle tree, or one folder per class (default: a "
+        "synthetic sample, made when first needed)",
+    )
+    parser.add_argument(
+        "--runner",
+        choices=RUNNERS,
+        help="hadoop: a real cluster (default); local: processes here; inline: this process",
+    )
+    parser.add_argument(
+        "--run-id",
+        required=own_id,
+        metavar="ID",
+        help="go on with a run; steps that are done are skipped"
+        + ("" if own_id else " (default: a new run)"),
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"instead of {CONFIG_FILE.name}"
+    )
+    parser.add_argument(
+        "--allow-damaged",
+        action="store_true",
+        help="use the images before the damage in a tar that is cut off",
+    )
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cluster-dir",
+        type=Path,
+        metavar="DIR",
+        help="its directory (default: var/clusters/<name>)",
+    )
+    parser.add_argument(
+        "--port-base",
+        type=int,
+        metavar="N",
+        help="first of its ports; give clusters side by side different ones",
+    )
+    parser.add_argument(
+        "--tarball", metavar="URL", help="Apache Hadoop tarball instead of Maven's artifacts"
+    )
+    parser.add_argument("--tarball-sha512", metavar="HEX", help="its checksum")
+
+
+def _add_cluster_commands(commands: Commands) -> None:
+    up = commands.add_parser("up", help="deploy the cluster, or start what is missing of it")
+    status = commands.add_parser("status", help="show the cluster's daemons")
+    down = commands.add_parser(
+        "down",
+        help="destroy the cluster and prove that nothing is left",
+        description="Destroy the cluster and all in it. On a terminal you type its name; "
+        "elsewhere give --yes NAME.",
+    )
+    for parser in (up, status, down):
+        _add_cluster_options(parser)
+        _add_json(parser)
+    down.add_argument("--yes", metavar="NAME", help="the cluster's name, instead of typing it")
+    down.add_argument(
+        "--discard-unsaved",
+        action="store_true",
+        help="destroy it although a run on it is not saved yet",
+    )
+
+
+def _add_others(commands: Commands) -> None:
+    runs = commands.add_parser("runs", help="list the runs")
+    _add_json(runs)
+    sample = commands.add_parser(
+        "sample",
+        help="write a synthetic data set in ILSVRC's layout",
+        description="Write a small synthetic data set in the exact ILSVRC CLS-LOC layout; the "
+        "same options give the same bytes.",
+    )
+    sample.add_argument("directory", type=Path, metavar="DIR")
+    sample.add_argument("--classes", type=int, metavar="N", help="number of synsets")
+    sample.add_argument("--images", type=int, metavar="N", help="training images a synset")
+    sample.add_argument("--seed", type=int, metavar="S", default=0)
+    _add_json(sample)
+    predict = commands.add_parser(
+        "predict",
+        help="name what is on images, with a saved model",
+        description="Name what is on images, with the feature code of the jobs.",
+    )
+    predict.add_argument("model", metavar="RUN", help="run id, or directory of a saved model")
+    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    predict.add_argument("--top-k", type=int, metavar="K", help="how many names (default: 5)")
+    _add_json(predict)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

@@ -1,0 +1,277 @@
+"""Deploy, look at and destroy the project's own Hadoop cluster; the only caller of the playbooks.
+
+Facts of a cluster are in its mark, `.cluster.json`, which the deployment writes: nothing here knows
+a port or a directory of Hadoop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline.playbooks import ROOT, Playbook, run_playbook
+
+DEFAULT_NAME = "imagenet"
+CLUSTERS_DIR = ROOT / "var" / "clusters"
+RECEIPTS_DIR = ROOT / "var" / "receipts"
+MARK = ".cluster.json"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+PORT_BASE_RANGE = range(1024, 65500)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A deployed cluster: where its programs, addresses and logs are."""
+
+    name: str
+    id: str
+    dir: Path
+    port_base: int
+    hadoop_bin: Path
+    conf_dir: Path
+    streaming_jar: Path
+    lib_dir: Path
+    fs_uri: str
+    webhdfs_url: str
+    resourcemanager_url: str
+    historyserver_url: str
+    userlogs_dir: Path
+    log_dir: Path
+
+    @classmethod
+    def load(cls, directory: Path) -> Cluster:
+        """Read a cluster's mark.
+
+        Raises
+        ------
+        ClusterError : there is no cluster, its mark is damaged, or its deployment did not finish.
+        """
+        mark = _read_mark(directory)
+        if mark is None:
+            raise ClusterError(f"there is no cluster in {directory}; make one with `pipeline up`")
+        try:
+            paths = {key: Path(mark[key]) for key in PATHS}
+            texts = {key: str(mark[key]) for key in TEXTS}
+            return cls(**paths, **texts, port_base=int(mark["port_base"]))  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ClusterError(f"{directory / MARK} lacks {error}; run `pipeline up` again") from error
+
+
+PATHS = ("dir", "hadoop_bin", "conf_dir", "streaming_jar", "lib_dir", "userlogs_dir", "log_dir")
+TEXTS = ("name", "id", "fs_uri", "webhdfs_url", "resourcemanager_url", "historyserver_url")
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What `up` did: `changed` counts the tasks that changed something; `seconds` is wall time."""
+
+    cluster: Cluster
+    changed: int
+    seconds: float
+    created: bool
+
+
+def cluster_dir(name: str, directory: Path | None = None) -> Path:
+    """Return the directory of a cluster: the given one, else `var/clusters/<name>`."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"cluster name {name!r} is not of small letters, digits, - and _ (at most 40)"
+        )
+    return Path(directory).absolute() if directory else CLUSTERS_DIR / name
+
+
+def up(
+    name: str,
+    *,
+    directory: Path | None = None,
+    port_base: int | None = None,
+    tarball: str | None = None,
+    tarball_sha512: str | None = None,
+    progress: Progress,
+) -> UpResult:
+    """Deploy a cluster, or start what is missing of it; HDFS data stay.
+
+    Parameters
+    ----------
+    name : name of the cluster; the default directory and the identity go by it.
+    directory : place of the cluster, empty or this cluster's own.
+    port_base : first of its ports; two clusters side by side need two bases.
+    tarball, tarball_sha512 : an Apache tarball (URL or path) instead of Maven, and its checksum.
+    progress : called with one short line for each task.
+
+    Raises
+    ------
+    ConfigError : wrong arguments, or the machine is not fit (Java, memory, disk, ports, directory).
+    ClusterError : the deployment failed; the message names task, host, reason and log.
+    """
+    if tarball and not re.fullmatch(r"[0-9a-fA-F]{128}", tarball_sha512 or ""):
+        raise ConfigError("a Hadoop tarball needs its sha512, 128 hexadecimal digits")
+    if port_base is not None and port_base not in PORT_BASE_RANGE:
+        raise ConfigError(f"port base {port_base} is not between 1024 and 65499")
+    place = cluster_dir(name, directory)
+    started = time.monotonic()
+    with _lock(name, place):
+        mark = _read_mark(place) or {}
+        old_base = mark.get("port_base")
+        if port_base and old_base and port_base != old_base:
+            raise ConfigError(
+                f"cluster {name} has its ports from {old_base} on, not from {port_base}; "
+                "destroy it first to move them"
+            )
+        variables: dict[str, Any] = _variables(name, place)
+        variables["cluster_id"] = mark.get("id") or f"{name}-{uuid.uuid4().hex[:12]}"
+        if port_base or old_base:
+            variables["cluster_port_base"] = port_base or old_base
+        if tarball:
+            variables["hadoop_tarball"] = tarball
+            variables["hadoop_tarball_sha512"] = tarball_sha512
+        done = run_playbook("deploy", variables, progress)
+    seconds = time.monotonic() - started
+    return UpResult(Cluster.load(place), done.changed, seconds, created=not mark)
+
+
+def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
+    """Describe a cluster and its daemons; something that is down is a fact, not an error.
+
+    Returns
+    -------
+    {name, dir, exists}, and for a cluster that exists also id, `ok` and `daemons`:
+    {daemon: {pid, ok, says, url, figures}}, with the figures of the NameNode (live_datanodes,
+    used_bytes, free_bytes, capacity_bytes) and ResourceManager (active_nodemanagers, apps_running).
+    """
+    place = cluster_dir(name, directory)
+    answer: dict[str, Any] = {"name": name, "dir": str(place), "exists": False}
+    try:
+        mark = _read_mark(place)
+        if mark is None:
+            return answer
+        answer.update(exists=True, id=mark["id"], ok=False, daemons={}, unsaved=_unsaved(place))
+        variables = _variables(name, place)
+        variables.update(cluster_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
+        done = run_playbook("status", variables, lambda _: None)
+    except ClusterError as error:
+        return {**answer, "exists": True, "ok": False, "problem": str(error)}
+    for host in done.result("cluster_health").values():
+        answer["daemons"].update(host["health"])
+    answer["ok"] = all(daemon["ok"] for daemon in answer["daemons"].values())
+    return answer
+
+
+def down(
+    name: str,
+    *,
+    directory: Path | None = None,
+    discard_unsaved: bool = False,
+    expected_id: str | None = None,
+    progress: Progress,
+) -> Path | None:
+    """Destroy a cluster and prove that nothing of it is left.
+
+    Parameters
+    ----------
+    discard_unsaved : go on although outputs of a run are only in this cluster.
+    expected_id : destroy only the cluster with this id.
+
+    Returns
+    -------
+    The receipt, a JSON file outside the cluster; None when there was nothing to destroy.
+
+    Raises
+    ------
+    ClusterError : the directory is not this cluster's, an output is unsaved, or something is left.
+    """
+    place = cluster_dir(name, directory)
+    began = datetime.now(UTC)
+    with _lock(name, place):
+        variables: dict[str, Any] = _variables(name, place)
+        variables.update(cluster_id=expected_id or "", cluster_discard_unsaved=discard_unsaved)
+        done = run_playbook("destroy", variables, progress)
+    return _write_receipt(name, place, began, done)
+
+
+def mark_unsaved(cluster: Cluster, run_id: str) -> None:
+    """Note that outputs of a run are only in this cluster: destroy refuses until they are saved."""
+    folder = cluster.dir / "run" / "unsaved"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / run_id).touch()
+
+
+def mark_saved(cluster: Cluster, run_id: str) -> None:
+    """Note that the outputs of a run are saved outside the cluster."""
+    (cluster.dir / "run" / "unsaved" / run_id).unlink(missing_ok=True)
+
+
+def _variables(name: str, place: Path) -> dict[str, Any]:
+    return {"cluster_name": name, "cluster_dir": str(place)}
+
+
+def _unsaved(place: Path) -> list[str]:
+    return sorted(path.name for path in (place / "run" / "unsaved").glob("*"))
+
+
+def _read_mark(place: Path) -> dict[str, Any] | None:
+    """Read a mark; whether the directory is really this cluster's is for the playbooks to judge."""
+    try:
+        mark = json.loads((place / MARK).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"{place / MARK} cannot be read as a cluster's mark: {error}") from error
+    if not isinstance(mark, dict) or "id" not in mark:
+        raise ClusterError(f"{place / MARK} is not a cluster's mark: it has no id")
+    return mark
+
+
+@contextmanager
+def _lock(name: str, place: Path) -> Iterator[None]:
+    """Let one `up` or `down` at a time change a cluster; the lock ends with the process."""
+    locks = ROOT / "var" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"cluster-{name}-{uuid.uuid5(uuid.NAMESPACE_URL, str(place))}").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ClusterError(
+                f"another `pipeline` is deploying or destroying the cluster {name}; wait for it"
+            ) from error
+        yield
+
+
+def _write_receipt(name: str, place: Path, began: datetime, done: Playbook) -> Path | None:
+    """Write what was destroyed and what was looked at afterwards."""
+    hosts = {
+        host: {
+            "id": result["mark"]["id"],
+            "size_bytes": result["size_bytes"],
+            "stopped": done.result("cluster_daemons").get(host, {}).get("stopped", []),
+            **result["proof"],
+        }
+        for host, result in done.result("cluster_destroy").items()
+        if result.get("exists")
+    }
+    if not hosts:
+        return None
+    ended = datetime.now(UTC)
+    receipt = {
+        "name": name,
+        "dir": str(place),
+        "began": began.isoformat(timespec="seconds"),
+        "seconds": round((ended - began).total_seconds(), 1),
+        "hosts": hosts,
+    }
+    RECEIPTS_DIR.mkdir(parents=True, exist_ok=True)
+    path = RECEIPTS_DIR / f"{ended.strftime('%Y%m%dT%H%M%SZ')}-{name}.json"
+    path.write_text(json.dumps(receipt, indent=2) + "\n")
+    return path

@@ -1,0 +1,173 @@
+"""What each command does: arguments in, a result to print out."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mr_jobs.lib.errors import ConfigError
+from pipeline import cluster as clusters
+from pipeline.config import CONFIG_FILE, VAR, Config
+from pipeline.full import STEP_NAMES, full, one_step, plan_of, require_same
+from pipeline.progress import Progress
+from pipeline.runs import Run, all_runs, check_run_id, load_run, new_run_id
+
+SAMPLE = VAR / "sample"
+
+
+def _full(args: Namespace) -> dict[str, Any]:
+    run = _run(args)
+    if args.dry_run:
+        return {"run_id": run.run_id, "plan": list(plan_of(run, _cluster_options(args)))}
+    _make_sample(run)
+    run.save()
+    print(f"run {run.run_id}: {run.data} on {run.runner}", file=sys.stderr)
+    return full(run, keep=args.keep, cluster_options=_cluster_options(args))
+
+
+def _step(args: Namespace) -> dict[str, Any]:
+    run = _run(args)
+    _make_sample(run)
+    run.save()
+    one_step(args.command, run, _cluster_options(args))
+    return {"run_id": run.run_id, "step": args.command, **run.steps[args.command]}
+
+
+def _run(args: Namespace) -> Run:
+    """Begin a run, or load the one to go on with."""
+    data = str(args.data.absolute()) if args.data else None
+    run = load_run(args.run_id) if args.run_id else None
+    if run:
+        require_same(run, data=data, runner=args.runner)
+        if args.config:
+            run.config = Config.load(args.config).to_dict()
+        run.allow_damaged = run.allow_damaged or args.allow_damaged
+        return run
+    config = Config.load(args.config or CONFIG_FILE)
+    data = data or str(SAMPLE)
+    runner = args.runner or "hadoop"
+    return Run(
+        run_id=check_run_id(args.run_id) if args.run_id else new_run_id(config, data),
+        data=data,
+        runner=runner,
+        config=config.to_dict(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        cluster=args.name if runner == "hadoop" else "",
+        allow_damaged=args.allow_damaged,
+    )
+
+
+def _make_sample(run: Run) -> None:
+    if Path(run.data) == SAMPLE:
+        from pipeline.sample import write_sample  # OpenCV's import takes a while
+
+        with Progress("sample") as progress:
+            write_sample(SAMPLE, progress=progress.note)
+
+
+def _cluster_options(args: Namespace) -> dict[str, Any]:
+    return {
+        "directory": args.cluster_dir,
+        "port_base": args.port_base,
+        "tarball": args.tarball,
+        "tarball_sha512": args.tarball_sha512,
+    }
+
+
+def _up(args: Namespace) -> dict[str, Any]:
+    with Progress("up") as progress:
+        up = clusters.up(args.name, progress=progress.note, **_cluster_options(args))
+    cluster = up.cluster
+    return {
+        "name": cluster.name,
+        "dir": cluster.dir,
+        "changed": up.changed,
+        "seconds": round(up.seconds, 1),
+        "hdfs": cluster.fs_uri,
+        "namenode": cluster.webhdfs_url,
+        "resourcemanager": cluster.resourcemanager_url,
+        "historyserver": cluster.historyserver_url,
+    }
+
+
+def _status(args: Namespace) -> dict[str, Any]:
+    return clusters.status(args.name, directory=args.cluster_dir)
+
+
+def _down(args: Namespace) -> dict[str, Any]:
+    if args.yes is None and not sys.stdin.isatty():
+        raise ConfigError(f"give the name of the cluster to destroy: --yes {args.name}")
+    typed = args.yes
+    if typed is None:
+        _show_cluster(args)
+        print("type the cluster's name to destroy it: ", end="", file=sys.stderr, flush=True)
+        typed = sys.stdin.readline().strip()
+    if typed != args.name:
+        raise ConfigError(f"{typed!r} is not the name of the cluster, {args.name}; nothing is done")
+    with Progress("down") as progress:
+        receipt = clusters.down(
+            args.name,
+            directory=args.cluster_dir,
+            discard_unsaved=args.discard_unsaved,
+            progress=progress.note,
+        )
+        seconds = round(progress.seconds, 1)
+    return {"name": args.name, "receipt": receipt, "seconds": seconds}
+
+
+def _show_cluster(args: Namespace) -> None:
+    for name, value in clusters.status(args.name, directory=args.cluster_dir).items():
+        print(f"{name}: {value}", file=sys.stderr)
+
+
+def _runs(_: Namespace) -> dict[str, Any]:
+    return {
+        "runs": [
+            {
+                "run_id": run.run_id,
+                "data": run.data,
+                "runner": run.runner,
+                "done": [name for name in STEP_NAMES if name in run.steps],
+                "top1_error": run.steps.get("evaluate", {}).get("top1_error"),
+                "cluster": run.cluster if run.cluster_id else None,
+            }
+            for run in all_runs()
+        ]
+    }
+
+
+def _sample(args: Namespace) -> dict[str, Any]:
+    from pipeline.sample import write_sample  # OpenCV's import takes a while
+
+    sizes = {"n_classes": args.classes, "n_images": args.images}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    with Progress("sample") as progress:
+        summary = write_sample(args.directory, seed=args.seed, progress=progress.note, **given)
+    return {"dir": args.directory, **summary._asdict()}
+
+
+def _predict(args: Namespace) -> dict[str, Any]:
+    from models.predict import predict  # scikit-learn's import takes a second
+    from pipeline.model_steps import SAVED
+
+    model = Path(args.model)
+    if not model.is_dir():
+        model = SAVED / check_run_id(args.model)
+    predictions = predict(model, args.images, top_k=args.top_k)
+    return {"predictions": [prediction._asdict() for prediction in predictions]}
+
+
+COMMANDS: dict[str, Callable[[Namespace], dict[str, Any]]] = {
+    "full": _full,
+    **{name: _step for name in STEP_NAMES if name not in ("deploy", "destroy")},
+    "up": _up,
+    "status": _status,
+    "down": _down,
+    "runs": _runs,
+    "sample": _sample,
+    "predict": _predict,
+}

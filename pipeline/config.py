@@ -1,0 +1,107 @@
+"""The facts of a run: pipeline.toml, with a default and a check for each key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from models.settings import ModelSettings
+from mr_jobs.job import ROOT
+from mr_jobs.lib.errors import ConfigError
+from mr_jobs.lib.features import FeatureSpec
+
+CONFIG_FILE = ROOT / "pipeline.toml"
+VAR = ROOT / "var"
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The table [data]: shares are fractions of the images, `bundle_mb` is 2^20 bytes.
+
+    Raises
+    ------
+    ConfigError
+        A value that does not fit; the sentence names it.
+    """
+
+    val_fraction: float = 0.2
+    test_fraction: float = 0.0
+    seed: int = 0
+    bundle_mb: int = 128
+
+    def __post_init__(self) -> None:
+        shares = (self.val_fraction, self.test_fraction)
+        if not all(isinstance(s, int | float) and 0 <= s < 1 for s in shares) or sum(shares) >= 1:
+            raise ConfigError(
+                "pipeline.toml: [data] val_fraction and test_fraction are shares from 0, below 1 "
+                f"together, not {shares}"
+            )
+        for name, least in (("seed", 0), ("bundle_mb", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(
+                    f"pipeline.toml: [data] {name} is a whole number from {least}, not {value!r}"
+                )
+
+
+@dataclass(frozen=True)
+class Config:
+    """All facts of a run."""
+
+    data: DataSettings
+    features: FeatureSpec
+    model: ModelSettings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as plain JSON values, table by table."""
+        return {
+            "data": asdict(self.data),
+            "features": self.features.to_dict(),
+            "model": self.model.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any]) -> Config:
+        """Build a config from tables; what is missing is default."""
+        if unknown := sorted(set(tables) - {"data", "features", "model"}):
+            raise ConfigError(
+                f"pipeline.toml: no table {', '.join(unknown)}; known: data, features, model"
+            )
+        data = dict(tables.get("data", {}))
+        known = [field.name for field in fields(DataSettings)]
+        if unknown := sorted(set(data) - set(known)):
+            raise ConfigError(
+                f"pipeline.toml: [data] has no {', '.join(unknown)}; known: {', '.join(known)}"
+            )
+        return cls(
+            DataSettings(**data),
+            FeatureSpec.from_dict(tables.get("features", {})),
+            ModelSettings.from_dict(tables.get("model", {})),
+        )
+
+    @classmethod
+    def load(cls, path: Path = CONFIG_FILE) -> Config:
+        """Read a TOML file.
+
+        Raises
+        ------
+        ConfigError
+            If it is missing, is not TOML, or holds a key or value that does not fit.
+        """
+        try:
+            with path.open("rb") as file:
+                return cls.from_dict(tomllib.load(file))
+        except FileNotFoundError as error:
+            raise ConfigError(f"no such configuration file: {path}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def fingerprint(facts: object) -> str:
+    """Return 16 hex digits that change with the facts."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

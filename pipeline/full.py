@@ -1,0 +1,209 @@
+"""Run the steps of a run in order, on a cluster that comes before and goes after."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline import cluster as clusters
+from pipeline import yarn
+from pipeline.config import Config
+from pipeline.model_steps import result_of
+from pipeline.progress import Progress
+from pipeline.runs import Run
+from pipeline.step import Context, Step, do_step, is_done
+from pipeline.steps import STEPS
+from pipeline.stores import HdfsStore, LocalStore
+
+STEP_NAMES = ("deploy", *STEPS, "destroy")
+
+
+def open_context(run: Run, cluster: clusters.Cluster | None) -> Context:
+    """Say where a run's outputs are: in the cluster's HDFS, or in the run's own directory."""
+    config = Config.from_dict(run.config)
+    if cluster is None:
+        return Context(run, config, LocalStore(run.dir / "work"), None)
+    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"/imagenet/{run.run_id}")
+    return Context(run, config, store, cluster)
+
+
+def full(run: Run, *, keep: bool, cluster_options: dict[str, Any]) -> dict[str, Any]:
+    """Do every step of a run that is not done yet; return the result.
+
+    The cluster that this run made is destroyed at the end, also after an error or Ctrl-C, unless
+    `keep`; one that was there before is left alone.
+    """
+    with _interrupts_as_errors():
+        if run.runner != "hadoop":
+            with _intermediate_outputs(run, keep=keep):
+                return _steps(run, None)
+        return _on_a_cluster(run, keep=keep, cluster_options=cluster_options)
+
+
+def _on_a_cluster(run: Run, *, keep: bool, cluster_options: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    try:
+        cluster = deploy(run, cluster_options)
+        yarn.kill_applications(cluster.resourcemanager_url, run.run_id)  # of a killed pipeline
+        clusters.mark_unsaved(cluster, run.run_id)
+        result = _steps(run, cluster, heal=lambda: deploy(run, cluster_options))
+        clusters.mark_saved(cluster, run.run_id)
+    finally:
+        if run.cluster_id and not keep:
+            result["receipt"] = destroy(run, cluster_options, discard=not result)
+    return result
+
+
+def deploy(run: Run, cluster_options: dict[str, Any]) -> clusters.Cluster:
+    """Stand the run's cluster up, or start what is missing of it; note whether the run made it."""
+    if run.cluster_id is None and existing_cluster(run, cluster_options) is None:
+        run.cluster_id = clusters.new_id(run.cluster)  # noted first: a killed run finds it again
+        run.save()
+    with Progress("deploy") as progress:
+        up = clusters.up(
+            run.cluster, new_id=run.cluster_id, progress=progress.note, **cluster_options
+        )
+        if up.cluster.id != run.cluster_id:
+            run.cluster_id = None  # somebody else's
+        run.steps["deploy"] = {"seconds": round(up.seconds, 1), "changed": up.changed}
+        run.save()
+        progress.note(f"cluster {up.cluster.name} is up after {up.seconds:.0f} s")
+        return up.cluster
+
+
+def existing_cluster(run: Run, cluster_options: dict[str, Any]) -> clusters.Cluster | None:
+    """Return the run's cluster if one of that name is there."""
+    directory = clusters.cluster_dir(run.cluster, cluster_options.get("directory"))
+    return clusters.Cluster.load(directory) if (directory / clusters.MARK).exists() else None
+
+
+def destroy(run: Run, cluster_options: dict[str, Any], *, discard: bool) -> str | None:
+    """Destroy the cluster that the run made; return the receipt's path."""
+    with Progress("destroy") as progress, _uninterrupted(progress):
+        receipt = clusters.down(
+            run.cluster,
+            directory=cluster_options.get("directory"),
+            expected_id=run.cluster_id,
+            discard_unsaved=discard,
+            progress=progress.note,
+        )
+        run.cluster_id = None
+        run.steps["destroy"] = {"seconds": round(progress.seconds, 1)}
+        run.save()
+        progress.note(f"nothing is left of it after {progress.seconds:.0f} s; receipt: {receipt}")
+    return str(receipt) if receipt else None
+
+
+def _steps(
+    run: Run, cluster: clusters.Cluster | None, heal: Callable[[], object] | None = None
+) -> dict[str, Any]:
+    context = open_context(run, cluster)
+    for step in STEPS.values():
+        try:
+            timed(step, context)
+        except ClusterError as error:
+            if heal is None:
+                raise
+            print(f"{step.name}: {error}; what is missing is started now", file=sys.stderr)
+            heal()
+            timed(step, context)
+    return result_of(context)
+
+
+def timed(step: Step, context: Context) -> None:
+    """Do one step with its progress shown, and note what it reported and its seconds."""
+    with Progress(step.name) as progress:
+        done_before = is_done(step, context) is not None
+        report = do_step(step, context, progress)
+        counts = report.get("counts") or {}
+        told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
+        seconds = round(progress.seconds, 1)
+        progress.note(f"done in {seconds} s" + (f": {told}" if told else ""))
+    if not (done_before and step.name in context.run.steps):
+        context.run.steps[step.name] = {"seconds": seconds, **report}
+        context.run.save()
+
+
+def one_step(name: str, run: Run, cluster_options: dict[str, Any]) -> None:
+    """Do a single step of a run, whose needs must be done."""
+    cluster = None
+    if run.runner == "hadoop":
+        cluster = existing_cluster(run, cluster_options)
+        if cluster is None:
+            raise ClusterError(
+                f"there is no cluster {run.cluster}; start it with `bin/pipeline up`, or use "
+                "--runner local"
+            )
+    context = open_context(run, cluster)
+    with _interrupts_as_errors():
+        timed(STEPS[name], context)
+
+
+def plan_of(run: Run, cluster_options: dict[str, Any]) -> Iterator[str]:
+    """Yield a line a step of what `full` would do."""
+    cluster = None
+    if run.runner == "hadoop":
+        cluster = existing_cluster(run, cluster_options)
+        state = "use the one that is there" if cluster else "to do"
+        yield f"deploy    {state}: cluster {run.cluster}"
+    context = open_context(run, cluster)
+    for name, step in STEPS.items():
+        known = run.runner != "hadoop" or cluster is not None
+        done = known and Path(run.data).exists() and is_done(step, context) is not None
+        yield f"{name:9} {'done' if done else 'to do'}: {step.help}"
+    if run.runner == "hadoop":
+        yield "destroy   " + ("to do" if not cluster or run.cluster_id else "left: not this run's")
+
+
+@contextmanager
+def _intermediate_outputs(run: Run, *, keep: bool) -> Iterator[None]:
+    """Keep them for going on after an error; remove them once the results are saved."""
+    yield
+    if not keep:
+        run.forget_work()
+
+
+@contextmanager
+def _interrupts_as_errors() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into what Ctrl-C is, so that the cluster is destroyed on the way."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _uninterrupted(progress: Progress) -> Iterator[None]:
+    """Let nothing but a kill stop the destruction: a half-destroyed cluster helps nobody."""
+
+    def refuse(_: int, __: object) -> None:
+        progress.note("is not interrupted: it ends in seconds")
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, refuse) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def require_same(run: Run, *, data: str | None, runner: str | None) -> None:
+    """Refuse to go on with a run under other facts than it began with."""
+    for what, asked, began in (("--data", data, run.data), ("--runner", runner, run.runner)):
+        if asked is not None and asked != began:
+            raise ConfigError(
+                f"run {run.run_id} began with {what} {began}, not {asked}; leave {what} out to go "
+                "on with it, or start a run of its own without --run-id"
+            )

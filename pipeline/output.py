@@ -1,0 +1,77 @@
+"""Write a command's result as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def as_text(command: str, result: dict[str, Any]) -> str:
+    """Return the lines to print for a command's result."""
+    lines = _LINES.get(command, _key_values)(result)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _full(result: dict[str, Any]) -> Iterator[str]:
+    if "plan" in result:
+        yield f"run {result['run_id']}"
+        yield from result["plan"]
+        return
+    if result["synthetic"]:
+        yield "SYNTHETIC data: the result says that the pipeline works, nothing about photographs"
+    counts = result["counts"]
+    told = f"{counts['val']} validation images of {result['n_classes']} synsets"
+    for name in sorted(key for key in result if key.endswith("_error")):
+        rate, interval = result[name], result[f"{name}_interval"]
+        if rate is None:
+            continue
+        label = name.removesuffix("_error").replace("top", "top-")
+        low, high = interval
+        yield f"{label} error  {rate:.1%} (95 %: {low:.1%} to {high:.1%}) on {told}"
+    yield (
+        f"images       {counts['images']} = {counts['kept']} kept + {counts['quarantined']} "
+        f"quarantined; {counts['train']} trained on"
+    )
+    for warning in result["warnings"]:
+        yield f"warning      {warning}"
+    yield f"run          {result['run_dir']}"
+    if result.get("receipt"):
+        yield f"destroyed    {result['receipt']}"
+
+
+def _runs(result: dict[str, Any]) -> Iterator[str]:
+    if not result["runs"]:
+        yield "no runs yet; `bin/pipeline full` makes one"
+    for run in result["runs"]:
+        error = run["top1_error"]
+        told = "" if error is None else f"  top-1 error {error:.1%}"
+        last = run["done"][-1] if run["done"] else "begun"
+        cluster = f"  (cluster {run['cluster']} is still there)" if run["cluster"] else ""
+        yield f"{run['run_id']}  {run['runner']:6}  {last:9}{told}  {run['data']}{cluster}"
+
+
+def _predict(result: dict[str, Any]) -> Iterator[str]:
+    for prediction in result["predictions"]:
+        yield f"{prediction['path']}" + (f": {prediction['error']}" if prediction["error"] else "")
+        for wnid, words, score in prediction["best"]:
+            yield f"  {score:8.4f}  {wnid}  {words}"
+
+
+def _status(result: dict[str, Any]) -> Iterator[str]:
+    yield from _key_values({k: v for k, v in result.items() if k != "daemons"})
+    for daemon in result.get("daemons", []):
+        yield "  " + "  ".join(f"{key} {value}" for key, value in daemon.items())
+
+
+def _key_values(result: dict[str, Any]) -> Iterator[str]:
+    width = max(map(len, result), default=0)
+    for key, value in result.items():
+        yield f"{key:{width}}  {value}"
+
+
+_LINES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "full": _full,
+    "runs": _runs,
+    "predict": _predict,
+    "status": _status,
+}

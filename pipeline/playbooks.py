@@ -1,0 +1,177 @@
+"""Run this project's Ansible playbooks through ansible-runner and turn failures into sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mr_jobs.lib.errors import ClusterError, ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+ANSIBLE_DIR = ROOT / "ansible"
+LOG_DIR = ROOT / "var" / "ansible"
+KEPT_LOGS = 20
+STOP_S = 10.0
+POLL_S = 0.05
+# ansible-runner copies the whole environment into its artifacts: only what the tasks need goes on
+PASSED_ENV = (
+    *("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "SSH_AUTH_SOCK"),
+    *("MAVEN_OPTS", "MAVEN_ARGS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy"),
+)
+PREFLIGHT = "cluster_preflight"
+
+
+@dataclass
+class Playbook:
+    """What a playbook run left: the results of its modules, and what went wrong."""
+
+    log: Path
+    changed: int = 0
+    results: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    failures: list[tuple[str, str, str, str]] = field(default_factory=list)
+    pid: int | None = None
+    rc: int | None = None
+
+    def result(self, module: str) -> dict[str, dict[str, Any]]:
+        """Return {host: last result} of a module."""
+        return self.results.get(module, {})
+
+
+def run_playbook(
+    name: str, variables: dict[str, Any], progress: Callable[[str], None]
+) -> Playbook:
+    """Run one playbook on the local inventory.
+
+    Parameters
+    ----------
+    name : `deploy`, `status` or `destroy`.
+    variables : extra variables; they win over `ansible/group_vars/all.yml`.
+    progress : called with the name of each task as it starts.
+
+    Raises
+    ------
+    ConfigError : the machine is not fit for a cluster (a pre-flight check failed).
+    ClusterError : any other task failed, or Ansible itself did.
+    """
+    import ansible_runner  # 0.2 s that `--help` need not pay
+
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    private = LOG_DIR / f"{stamp}-{name}"
+    private.mkdir(parents=True, mode=0o700)
+    playbook = Playbook(private / "run" / "stdout")
+    variables_file = private / "vars.json"
+    variables_file.write_text(json.dumps(variables))
+    variables_file.chmod(0o600)
+    runner = ansible_runner.interface.init_runner(
+        private_data_dir=str(private),
+        artifact_dir=str(private),
+        ident="run",
+        project_dir=str(ANSIBLE_DIR),
+        playbook=f"{name}.yml",
+        inventory=str(ANSIBLE_DIR / "inventories" / "local.yml"),
+        extravars=variables_file.name,
+        suppress_env_files=True,
+        fact_cache_type="memory",
+        quiet=True,
+        cancel_callback=lambda: False,  # else it takes SIGINT and SIGTERM over, for good
+        event_handler=lambda event: _collect(playbook, event, progress),
+    )
+    runner.config.env = _environment(runner.config.env)
+    try:
+        runner.run()
+    finally:
+        if runner.rc is None:
+            _interrupt(playbook.pid)
+        (private / "run" / "command").unlink(missing_ok=True)
+        _drop_old_logs()
+    playbook.rc = runner.rc
+    if playbook.rc != 0:
+        raise _error(name, playbook)
+    return playbook
+
+
+def _environment(prepared: dict[str, str]) -> dict[str, str]:
+    """Reduce the environment to what Ansible and the tasks need."""
+    kept = {key: os.environ[key] for key in PASSED_ENV if key in os.environ}
+    own = {k: v for k, v in prepared.items() if k.startswith(("AWX_", "RUNNER_", "ANSIBLE_"))}
+    own = {k: v for k, v in own.items() if os.environ.get(k) != v}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {
+        **kept,
+        **own,
+        "PATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ANSIBLE_CONFIG": str(ANSIBLE_DIR / "ansible.cfg"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner would turn it off
+        "ANSIBLE_NOCOLOR": "1",
+    }
+
+
+def _collect(playbook: Playbook, event: dict[str, Any], progress: Callable[[str], None]) -> bool:
+    """Take what matters from one event; False keeps it out of the artifacts."""
+    playbook.pid = event.get("pid") or playbook.pid
+    kind, data = event.get("event", ""), event.get("event_data", {})
+    if kind == "playbook_on_task_start":
+        progress(data.get("name") or data.get("task", ""))
+    elif kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
+        host, result = data.get("host", "?"), data.get("res", {})
+        action = str(data.get("task_action", "")).rpartition(".")[2]
+        playbook.results.setdefault(action, {})[host] = result
+        playbook.changed += bool(kind == "runner_on_ok" and result.get("changed"))
+        if kind != "runner_on_ok" and not data.get("ignore_errors"):
+            playbook.failures.append((data.get("task", "?"), host, action, _essence(result)))
+    return False
+
+
+def _essence(result: dict[str, Any]) -> str:
+    """Return the one line of a failed task's result that says what went wrong."""
+    message = str(result.get("msg", "")).strip()
+    for key in ("stderr", "module_stderr", "exception"):
+        lines = [line.strip() for line in str(result.get(key) or "").splitlines() if line.strip()]
+        if lines and (not message or message.startswith(("non-zero", "MODULE FAILURE"))):
+            errors = [line for line in lines if "ERROR" in line or "Exception" in line]
+            return (errors or lines)[-1]
+    return message.splitlines()[0] if message else "no message"
+
+
+def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
+    """Say what failed: task, host, the module's own words, and where the rest is."""
+    if not playbook.failures:
+        lines = playbook.log.read_text(errors="replace").splitlines() if playbook.log.exists() else []
+        said = next((line for line in lines if "ERROR" in line), "no reason given")
+        return ClusterError(f"ansible-playbook {name}.yml did not run: {said}; see {playbook.log}")
+    task, host, action, essence = playbook.failures[0]
+    kind = ConfigError if action == PREFLIGHT else ClusterError
+    hosts = ", ".join(sorted({failure[1] for failure in playbook.failures}))
+    return kind(f"{task!r} failed on {hosts or host}: {essence} (log: {playbook.log})")
+
+
+def _interrupt(pid: int | None) -> None:
+    """Stop a playbook that the caller left early, with its workers: they have their own sessions."""
+    if pid is None:
+        return
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, number)
+            deadline = time.monotonic() + STOP_S
+            while time.monotonic() < deadline:
+                if os.waitpid(pid, os.WNOHANG) != (0, 0):
+                    return
+                time.sleep(POLL_S)
+
+
+def _drop_old_logs() -> None:
+    """Keep the newest logs only; the names sort by time."""
+    for old in sorted(LOG_DIR.iterdir())[:-KEPT_LOGS]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,116 @@
+"""What a step is, when it is done, and how one is done again.
+
+A step writes one directory, and last its manifest: the fingerprint of everything that its output
+depends on, and its counts. A step whose manifest has the right fingerprint is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mr_jobs.lib.errors import ConfigError, JobError
+from pipeline.cluster import Cluster
+from pipeline.config import Config, fingerprint
+from pipeline.progress import Progress
+from pipeline.rawdata import RawData, find_raw_data
+from pipeline.runs import Run, read_manifest, write_manifest
+from pipeline.stores import LocalStore, Store
+
+
+@dataclass
+class Context:
+    """What a step needs to know: the run, its settings, where its directories are, its cluster."""
+
+    run: Run
+    config: Config
+    store: Store
+    cluster: Cluster | None
+    _data: RawData | None = None
+
+    @property
+    def data(self) -> RawData:
+        """The raw data, looked at once."""
+        if self._data is None:
+            self._data = find_raw_data(Path(self.run.data), allow_damaged=self.run.allow_damaged)
+        return self._data
+
+    def store_of(self, step: Step) -> Store:
+        """Return where a step's output is."""
+        return LocalStore(self.run.dir) if step.local else self.store
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: its name and verb, the directory it makes, what it needs, and how it is done.
+
+    `facts` returns what the output depends on besides the needed steps' outputs; `run` returns
+    what the manifest says. The output of a `local` step is in the run's own directory on every
+    runner.
+    """
+
+    name: str
+    help: str
+    makes: str
+    needs: tuple[Step, ...]
+    facts: Callable[[Context], object]
+    run: Callable[[Context, Progress], dict[str, Any]]
+    local: bool = False
+
+
+def step_fingerprint(step: Step, context: Context) -> str:
+    """Hash everything that a step's output depends on."""
+    needed = [step_fingerprint(need, context) for need in step.needs]
+    return fingerprint([step.name, step.facts(context), needed])
+
+
+def is_done(step: Step, context: Context) -> dict[str, Any] | None:
+    """Return the manifest of a step that is complete for the same inputs and settings, or None."""
+    manifest = read_manifest(context.store_of(step), step.makes)
+    if manifest and manifest["fingerprint"] == step_fingerprint(step, context):
+        return manifest
+    return None
+
+
+def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
+    """Do a step, or find it done; return its manifest.
+
+    Raises
+    ------
+    ConfigError
+        If a step that it needs is not done.
+    JobError
+        If the counts do not add up.
+    """
+    done = is_done(step, context)
+    if done is not None:
+        progress.note("already done")
+        return done
+    for need in step.needs:
+        if is_done(need, context) is None:
+            raise ConfigError(
+                f"{step.name} needs the output of {need.name}; run "
+                f"`bin/pipeline {need.name} --run-id {context.run.run_id}` first"
+            )
+    store = context.store_of(step)
+    store.delete(step.makes)
+    report = step.run(context, progress)
+    manifest = {"fingerprint": step_fingerprint(step, context), **report}
+    write_manifest(store, step.makes, manifest)
+    return manifest
+
+
+def manifest_of(step: Step, context: Context) -> dict[str, Any]:
+    """Return the manifest of a step that was done before."""
+    manifest = is_done(step, context)
+    if manifest is None:
+        raise JobError(f"the output of {step.name} vanished while the run went on")
+    return manifest
+
+
+def counts_of(step: Step, context: Context) -> dict[str, int]:
+    """Return the counts of a job that was run before."""
+    counts: dict[str, int] = manifest_of(step, context)["counts"]
+    return counts

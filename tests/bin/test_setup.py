@@ -1,0 +1,273 @@
+import os
+import subprocess
+
+import pytest
+
+APT_GET_INSTALL = "apt-get install --yes --no-install-recommends"
+FAILING_PIP = 'case "$*" in "-c "*) ;; *"pip "*) exit 1 ;; "-m venv "*) %s ;; esac'
+
+
+def the_sentence(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line that a stopped bin/setup leaves, without its name."""
+    (line,) = result.stderr.splitlines()
+    return line.removeprefix("bin/setup: ")
+
+
+def test_setup_makes_the_environment_from_the_lock_with_hashes(machine):
+    result = machine.run("setup")
+
+    assert result.returncode == 0, result.stderr
+    assert machine.calls[0] == "python3.11 -m venv .venv"
+    installs = [call for call in machine.calls if " install " in call]
+    assert all("--require-hashes" in call for call in installs[:-1])
+    assert "--requirement requirements.txt" in installs[1]
+    assert installs[-1].endswith("--no-deps --no-build-isolation --editable .")
+
+
+def test_setup_does_nothing_the_second_time_and_says_nothing(machine):
+    machine.run("setup")
+    machine.forget_calls()
+
+    result = machine.run("setup")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert [call for call in machine.calls if call != "python3.11 -V"] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "setup.py"])
+def test_setup_makes_the_environment_anew_when_its_source_changes(machine, name):
+    machine.run("setup")
+    machine.forget_calls()
+    (machine.repo / name).open("a").write("# changed\n")
+
+    machine.run("setup")
+
+    assert "python3.11 -m venv .venv" in machine.calls
+
+
+def test_a_moved_checkout_makes_an_environment_of_its_own(machine):
+    machine.run("setup")
+    machine.forget_calls()
+    (machine.home / "elsewhere").mkdir()
+    machine.repo.rename(machine.home / "elsewhere" / "repo")
+    (machine.home / "repo").symlink_to(machine.home / "elsewhere" / "repo")
+
+    machine.run("setup")
+
+    assert "python3.11 -m venv .venv" in machine.calls
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(machine):
+    machine.run("setup")
+    (machine.repo / ".venv/bin/python").unlink()
+
+    assert machine.run("setup").returncode == 0
+    assert (machine.repo / ".venv/bin/python").exists()
+
+
+def test_a_failed_install_is_said_and_repaired_by_the_next_call(machine):
+    machine.give("python3.11", FAILING_PIP % 'mkdir -p "$3/bin" && cp "$0" "$3/bin/python"')
+    failed = machine.run("setup")
+    machine.take("python3.11")
+    machine.give("python3.12", 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac')
+
+    repaired = machine.run("setup")
+
+    assert failed.returncode == 2
+    assert "run this again" in failed.stderr
+    assert repaired.returncode == 0, repaired.stderr
+    assert machine.run("setup").stderr == ""
+
+
+def test_two_setups_at_once_make_one_environment(machine):
+    gate = machine.home / "gate"
+    os.mkfifo(gate)
+    machine.give(
+        "python3.11",
+        f'case "$*" in "-m venv "*) read -r _ <"{gate}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac',
+    )
+    first = machine.start("setup")
+    wait_for_line(first, "making .venv")
+    second = machine.start("setup")
+    wait_for_line(second, "waiting for another bin/setup")
+    gate.write_text("go\n")
+
+    assert [finish(first), finish(second)] == [0, 0]
+    assert machine.calls.count("python3.11 -m venv .venv") == 1
+
+
+def test_a_killed_setup_leaves_no_lock_and_the_next_call_starts_again(machine):
+    gate = machine.home / "gate"
+    os.mkfifo(gate)
+    machine.give("python3.11", f'case "$*" in "-m venv "*) exec cat "{gate}" ;; esac')
+    killed = machine.start("setup")
+    wait_for_line(killed, "making .venv")
+    killed.kill()
+    finish(killed)
+    with gate.open("w"):
+        pass  # ends the child that the kill left
+    machine.give("python3.11", 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac')
+
+    result = machine.run("setup")
+
+    assert result.returncode == 0, result.stderr
+    assert (machine.repo / ".venv/setup.stamp").exists()
+
+
+def test_a_python_that_does_not_work_is_passed_over(machine):
+    machine.take("python3.11")
+    machine.give("python3.11", "echo 'pyenv: python3.11: command not found' >&2; exit 127")
+    machine.give("python3.12", 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac')
+
+    result = machine.run("setup")
+
+    assert result.returncode == 0, result.stderr
+    assert "python3.12 -m venv .venv" in machine.calls
+    assert "pyenv" not in result.stderr
+
+
+def test_a_good_python_behind_a_broken_one_of_the_same_name_is_found(machine):
+    shims = machine.home / "shims"
+    machine.give("python3.11", "exit 127", folder=shims)
+
+    result = machine.run("setup", env={"PATH": f"{shims}:{machine.tools}"})
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_without_root_a_missing_python_is_one_sentence_with_the_command(machine):
+    machine.take("python3.11")
+    machine.give("id", "echo 1000")
+
+    result = machine.run("setup", "--no-java")
+
+    assert result.returncode == 2
+    assert "Python 3.11 or 3.12 with venv" in the_sentence(result)
+    assert f"{APT_GET_INSTALL} python3-venv" in the_sentence(result)
+
+
+def test_without_root_missing_java_and_maven_are_one_sentence_with_the_command(machine):
+    machine.take("java")
+    machine.take("mvn")
+    machine.give("id", "echo 1000")
+
+    result = machine.run("setup")
+
+    assert result.returncode == 2
+    assert "Java 17, Maven" in the_sentence(result)
+    assert f"{APT_GET_INSTALL} openjdk-17-jre-headless maven" in the_sentence(result)
+    assert machine.calls == []
+
+
+def test_no_java_option_needs_neither_java_nor_maven(machine):
+    machine.take("java")
+    machine.take("mvn")
+    machine.give("id", "echo 1000")
+
+    assert machine.run("setup", "--no-java").returncode == 0
+
+
+@pytest.mark.parametrize("version", ["1.8.0_362", "11.0.20", "25"])
+def test_another_java_counts_as_missing(machine, version):
+    machine.give_java(version)
+    machine.give("id", "echo 1000")
+
+    assert "Java 17" in the_sentence(machine.run("setup"))
+
+
+def test_java_home_comes_before_path(machine):
+    machine.give("java", "echo 'openjdk version \"11.0.20\"' >&2", folder=machine.home / "jdk/bin")
+    machine.give("id", "echo 1000")
+
+    result = machine.run("setup", env={"JAVA_HOME": str(machine.home / "jdk")})
+
+    assert "Java 17" in the_sentence(result)
+
+
+def test_root_installs_what_is_missing_without_being_asked_anything(machine):
+    java = machine.tools / "java"
+    java.rename(machine.home / "java")
+    machine.take("mvn")
+    machine.give(
+        "apt-get",
+        f"""
+        cat  # ends at once: there is no standard input
+        [[ $DEBIAN_FRONTEND == noninteractive ]] || exit 1
+        if [[ $1 == install ]]; then
+          cp "{machine.home}/java" "{java}"; cp "$0" "{machine.tools}/mvn"
+        fi""",
+    )
+
+    result = machine.run("setup", stdin="yes\n")
+
+    assert result.returncode == 0, result.stderr
+    assert machine.calls[0] == "apt-get update"
+    assert machine.calls[1].startswith(f"{APT_GET_INSTALL} openjdk-17-jre-headless maven")
+
+
+def test_a_failing_apt_get_stops_the_setup_with_a_sentence(machine):
+    machine.take("mvn")
+
+    result = machine.run("setup")
+
+    assert result.returncode == 2
+    assert "apt-get could not install: Maven; see its message above" in result.stderr
+
+
+def test_root_on_a_machine_without_apt_get_is_told_what_is_missing(machine):
+    machine.take("mvn")
+    machine.take("apt-get")
+
+    result = machine.run("setup")
+
+    assert result.returncode == 2
+    assert "Maven" in the_sentence(result)
+
+
+def test_a_java_that_apt_get_installed_and_nothing_finds_is_said(machine):
+    machine.give_java("11.0.20")
+    machine.give("apt-get")
+
+    result = machine.run("setup")
+
+    assert result.returncode == 2
+    assert "check PATH and JAVA_HOME" in result.stderr
+
+
+def test_setup_works_through_a_symlink_from_any_directory(machine, tmp_path_factory):
+    link = machine.repo / "bin" / "link"
+    outside = tmp_path_factory.mktemp("elsewhere")
+    (outside / "my-setup").symlink_to(machine.repo / "bin/setup")
+    link.symlink_to(outside / "my-setup")
+
+    result = machine.run("link", cwd=outside)
+
+    assert result.returncode == 0, result.stderr
+    assert (machine.repo / ".venv/setup.stamp").exists()
+    assert sorted(path.name for path in outside.iterdir()) == ["my-setup"]
+
+
+def test_standard_output_stays_empty(machine):
+    assert machine.run("setup").stdout == ""
+
+
+def test_an_unknown_option_is_refused(machine):
+    result = machine.run("setup", "--nojava")
+
+    assert result.returncode == 2
+    assert "unknown option --nojava" in the_sentence(result)
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
+    """Read the process's standard error up to the line with `words`."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"no line with {words!r}")
+
+
+def finish(process: subprocess.Popen[str]) -> int:
+    """Wait for the process and close its pipes."""
+    process.communicate(timeout=30)
+    return process.returncode

@@ -1,0 +1,60 @@
+"""Fixtures of all tests: where the repository and the shared data are, and made images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+MakeImage = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_dir(repo_root: Path) -> Path:
+    """The data beside the checkout that is never part of it."""
+    folder = repo_root.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("needs the shared data at ../shared/data, which is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> MakeImage:
+    """Make encoded images: `jpeg(width_px=, height_px=, seed=, format=, mode=, orientation=, …)`.
+
+    The picture is a smooth random field of colours, the same for the same arguments; keywords
+    beyond those named go to Pillow's `save` (`progressive=True`, `compression="tiff_lzw"`).
+    """
+
+    def make(
+        width_px: int = 64,
+        height_px: int = 48,
+        *,
+        seed: int = 0,
+        format: str = "JPEG",
+        mode: str = "RGB",
+        orientation: int | None = None,
+        **save_options: Any,
+    ) -> bytes:
+        coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+        field = cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+        if orientation is not None:
+            exif = Image.Exif()
+            exif[ExifTags.Base.Orientation] = orientation
+            save_options["exif"] = exif
+        encoded = io.BytesIO()
+        Image.fromarray(field).convert(mode).save(encoded, format, **save_options)
+        return encoded.getvalue()
+
+    return make
