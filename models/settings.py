@@ -40,8 +40,9 @@ class ModelSettings:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise _bad("kind", self.kind, "lda, ridge or sgd")
-        if self.shrinkage != "auto" and not (_is_number(self.shrinkage) and self._in_range()):
-            raise _bad("shrinkage", self.shrinkage, '"auto" or a number from 0 to 1')
+        if not (self.shrinkage == "auto" or (_is_number(self.shrinkage) and self._in_range())):
+            limits = "between 0 and 1" if self.kind == "ridge" else "from 0 to 1"
+            raise _bad("shrinkage", self.shrinkage, f'"auto" or a number {limits}')
         if not _is_number(self.sgd_alpha) or not self.sgd_alpha > 0:
             raise _bad("sgd_alpha", self.sgd_alpha, "a number above 0")
         for name in ("sgd_epochs", "top_k"):
@@ -51,7 +52,7 @@ class ModelSettings:
 
     def _in_range(self) -> bool:
         shrinkage = float(self.shrinkage)
-        return 0 <= shrinkage <= 1 and not (self.kind == "ridge" and shrinkage in (0, 1))
+        return 0 < shrinkage < 1 or (self.kind != "ridge" and shrinkage in (0, 1))
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> ModelSettings:

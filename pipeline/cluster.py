@@ -92,6 +92,11 @@ def cluster_dir(name: str, directory: Path | None = None) -> Path:
     return Path(directory).absolute() if directory else CLUSTERS_DIR / name
 
 
+def new_id(name: str) -> str:
+    """Make an identity for a cluster that is going to be deployed."""
+    return f"{name}-{uuid.uuid4().hex[:12]}"
+
+
 def up(
     name: str,
     *,
@@ -99,6 +104,7 @@ def up(
     port_base: int | None = None,
     tarball: str | None = None,
     tarball_sha512: str | None = None,
+    cluster_id: str | None = None,
     progress: Progress,
 ) -> UpResult:
     """Deploy a cluster, or start what is missing of it; HDFS data stay.
@@ -109,6 +115,7 @@ def up(
     directory : place of the cluster, empty or this cluster's own.
     port_base : first of its ports; two clusters side by side need two bases.
     tarball, tarball_sha512 : an Apache tarball (URL or path) instead of Maven, and its checksum.
+    cluster_id : identity for the cluster if it is new, from `new_id`.
     progress : called with one short line for each task.
 
     Raises
@@ -131,7 +138,7 @@ def up(
                 "destroy it first to move them"
             )
         variables: dict[str, Any] = _variables(name, place)
-        variables["cluster_id"] = mark.get("id") or f"{name}-{uuid.uuid4().hex[:12]}"
+        variables["cluster_id"] = mark.get("id") or cluster_id or new_id(name)
         if port_base or old_base:
             variables["cluster_port_base"] = port_base or old_base
         if tarball:
@@ -140,6 +147,17 @@ def up(
         done = run_playbook("deploy", variables, progress)
     seconds = time.monotonic() - started
     return UpResult(Cluster.load(place), done.changed, seconds, created=not mark)
+
+
+def jars(progress: Progress) -> Path:
+    """Resolve Hadoop's jars into the cache without deploying anything; return their directory.
+
+    Raises
+    ------
+    ClusterError : Maven is missing or cannot resolve them.
+    """
+    done = run_playbook("jars", {}, progress)
+    return Path(next(iter(done.result("hadoop_jars").values()))["home"]) / "lib"
 
 
 def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:

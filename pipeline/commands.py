@@ -39,7 +39,7 @@ def _step(args: Namespace) -> dict[str, Any]:
 
 def _run(args: Namespace) -> Run:
     """Begin a run, or load the one to go on with."""
-    data = str(args.data.absolute()) if args.data else None
+    data = str(args.data.resolve()) if args.data else None
     run = load_run(args.run_id) if args.run_id else None
     if run:
         require_same(run, data=data, runner=args.runner)

@@ -66,7 +66,7 @@ def deploy(run: Run, cluster_options: dict[str, Any]) -> clusters.Cluster:
         run.save()
     with Progress("deploy") as progress:
         up = clusters.up(
-            run.cluster, new_id=run.cluster_id, progress=progress.note, **cluster_options
+            run.cluster, cluster_id=run.cluster_id, progress=progress.note, **cluster_options
         )
         if up.cluster.id != run.cluster_id:
             run.cluster_id = None  # somebody else's

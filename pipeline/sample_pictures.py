@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Outline = NDArray[np.float64]
 
-_JPEG_QUALITY = 90
+_JPEG_QUALITY = 93
 _EXIF_ORIENTATION = 0x0112
 _HUE_HALF_WIDTH_DEG = 38
 _SUBPIXEL_BITS = 4

@@ -16,11 +16,13 @@ module: cluster_daemons
 short_description: Start, list or stop a cluster's processes
 description:
   - O(state=started) starts the daemons that do not run, all at once, and does not wait for them.
+  - O(restart) ends the running ones first, for a configuration that has changed.
   - O(state=listed) changes nothing. O(state=stopped) ends every process of the cluster.
 options:
   id: {type: str, required: true, description: Identity of the cluster.}
   directory: {type: str, required: true, description: Directory of the cluster.}
   daemons: {type: list, elements: str, default: [], description: Daemons of this host.}
+  restart: {type: bool, default: false, description: Start all daemons anew.}
   state: {type: str, choices: [started, listed, stopped], default: listed, description: What to do.}
 author: ImageNet on Hadoop
 """
@@ -40,6 +42,7 @@ def main() -> None:
             "id": {"type": "str", "required": True},
             "directory": {"type": "str", "required": True},
             "daemons": {"type": "list", "elements": "str", "default": []},
+            "restart": {"type": "bool", "default": False},
             "state": {
                 "type": "str",
                 "choices": ["started", "listed", "stopped"],
@@ -68,25 +71,28 @@ def describe(found: list[Process]) -> dict[str, Any]:
 def start_missing(module: AnsibleModule, found: list[Process]) -> None:
     """Start the daemons that do not run; containers that lost their NodeManager end first."""
     args = module.params
-    missing = [name for name in args["daemons"] if name not in describe(found)["running"]]
+    running = [] if args["restart"] else describe(found)["running"]
+    missing = [name for name in args["daemons"] if name not in running]
     if missing and not module.check_mode:
-        if "nodemanager" in missing:
-            end_orphans(module, found)
+        if args["restart"]:
+            end(module, found)
+        elif "nodemanager" in missing:
+            end(module, [process for process in found if is_container(process, args["directory"])])
         for name in missing:
             start(name, Path(args["directory"]))
     module.exit_json(changed=bool(missing), started=missing, **describe(found))
 
 
-def end_orphans(module: AnsibleModule, found: list[Process]) -> None:
-    """End what a dead NodeManager left in its directories, or it would run beside its successor."""
-    orphans = [process for process in found if is_container(process, module.params["directory"])]
-    left = stop(orphans)
+def end(module: AnsibleModule, processes: list[Process]) -> None:
+    """End processes or fail with the names of those that do not."""
+    left = stop(processes)
     if left:
-        module.fail_json(msg=f"container process {left[0].pid} does not end, not even by SIGKILL")
+        names = ", ".join(f"{process.name} (pid {process.pid})" for process in left)
+        module.fail_json(msg=f"{names} did not end, not even by SIGKILL")
 
 
 def is_container(process: Process, directory: str) -> bool:
-    """Tell whether a process runs inside the NodeManager's directories."""
+    """Tell whether a process runs in the NodeManager's directories; it dies with its NodeManager."""
     try:
         cwd = os.readlink(f"/proc/{process.pid}/cwd")
     except OSError:
@@ -112,10 +118,7 @@ def stop_all(module: AnsibleModule, found: list[Process]) -> None:
     """End every process, then look again: one of them may have started another."""
     stopped = [process.name for process in found]
     while found and not module.check_mode:
-        left = stop(found)
-        if left:
-            names = ", ".join(f"{process.name} (pid {process.pid})" for process in left)
-            module.fail_json(msg=f"{names} did not end, not even by SIGKILL")
+        end(module, found)
         found = find(module.params["id"], module.params["directory"])
     module.exit_json(changed=bool(stopped), stopped=stopped, **describe(found))
 

@@ -195,7 +195,9 @@ class Reader:
             head = source.read(position, 8, "head of a record")
         length, key_length = _HEAD.unpack(head)
         if not 0 <= key_length <= length <= self._max_bytes:
-            raise self._error(f"damaged: record of {length} bytes, its key {key_length},", position)
+            raise self._error(
+                f"damaged record head (length {length}, key length {key_length})", position
+            )
         if length > source.size - position - 8:
             left = source.size - position - 8
             raise self._error(f"record of {length} bytes is cut off after {left}", position)

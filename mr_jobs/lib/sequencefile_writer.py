@@ -42,7 +42,7 @@ class Writer:
     ValueError for an unknown class, compression or codec or a marker of another length.
     """
 
-    def __init__(  # noqa: PLR0913  # the options of the format
+    def __init__(
         self,
         file: BinaryIO,
         *,

@@ -15,16 +15,27 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 REAL_TOOLS = (
-    *("bash", "cat", "chmod", "cp", "cut", "date", "dirname", "env", "flock", "grep", "head", "mkdir"),
+    *(
+        "bash",
+        "cat",
+        "chmod",
+        "cp",
+        "cut",
+        "date",
+        "dirname",
+        "env",
+        "flock",
+        "grep",
+        "head",
+        "mkdir",
+    ),
     *("mktemp", "mv", "readlink", "rm", "sed", "sha256sum", "touch"),
 )
-WORKING_PYTHON = """
-case "$*" in
-  "-c "*) exit 0 ;;
+# What `python -m venv DIR` leaves: a python in DIR/bin, here one that agrees to everything.
+WORKING_PYTHON = """case "$*" in
   "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   -V) echo Python 3.11.7 ;;
-esac
-"""
+esac"""
 
 
 @dataclass
@@ -49,6 +60,10 @@ class Machine:
         path.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.home}/calls"\n{script}\n')
         path.chmod(0o755)
 
+    def give_python(self, name: str, before: str = "") -> None:
+        """Put a Python on the machine that runs `before` first."""
+        self.give(name, f"{before}\n{WORKING_PYTHON}")
+
     def give_java(self, version: str = "17.0.15") -> None:
         self.give("java", f"echo 'openjdk version \"{version}\" 2025-04-15' >&2")
 
@@ -66,7 +81,11 @@ class Machine:
         (self.home / "calls").unlink(missing_ok=True)
 
     def start(
-        self, command: str, *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        command: str,
+        *args: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """Start bin/`command` on the machine, with nothing of this machine's environment."""
         return subprocess.Popen(
@@ -95,7 +114,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A root user's machine with a good Python, Java 17 and Maven; apt-get fails if it is called."""
+    """A root user's machine with a good Python, Java 17 and Maven; its apt-get fails."""
     made = Machine(tmp_path)
     shutil.copytree(ROOT / "bin", made.repo / "bin")
     (made.repo / "requirements.txt").write_text("setuptools==80.10.2 \\\n    --hash=sha256:0\n")
@@ -103,7 +122,7 @@ def machine(tmp_path: Path) -> Machine:
     made.tools.mkdir()
     for tool in REAL_TOOLS:
         made.tools.joinpath(tool).symlink_to(shutil.which(tool) or os.devnull)
-    made.give("python3.11", WORKING_PYTHON)
+    made.give_python("python3.11")
     made.give_java()
     made.give("mvn")
     made.give("apt-get", "exit 100")

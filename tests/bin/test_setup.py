@@ -1,10 +1,15 @@
+from __future__ import annotations
+
 import os
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.bin.conftest import Machine
+
 APT_GET_INSTALL = "apt-get install --yes --no-install-recommends"
-FAILING_PIP = 'case "$*" in "-c "*) ;; *"pip "*) exit 1 ;; "-m venv "*) %s ;; esac'
 
 
 def the_sentence(result: subprocess.CompletedProcess[str]) -> str:
@@ -13,7 +18,7 @@ def the_sentence(result: subprocess.CompletedProcess[str]) -> str:
     return line.removeprefix("bin/setup: ")
 
 
-def test_setup_makes_the_environment_from_the_lock_with_hashes(machine):
+def test_setup_makes_the_environment_from_the_lock_with_hashes(machine: Machine) -> None:
     result = machine.run("setup")
 
     assert result.returncode == 0, result.stderr
@@ -24,7 +29,7 @@ def test_setup_makes_the_environment_from_the_lock_with_hashes(machine):
     assert installs[-1].endswith("--no-deps --no-build-isolation --editable .")
 
 
-def test_setup_does_nothing_the_second_time_and_says_nothing(machine):
+def test_setup_does_nothing_the_second_time_and_says_nothing(machine: Machine) -> None:
     machine.run("setup")
     machine.forget_calls()
 
@@ -35,17 +40,20 @@ def test_setup_does_nothing_the_second_time_and_says_nothing(machine):
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "setup.py"])
-def test_setup_makes_the_environment_anew_when_its_source_changes(machine, name):
+def test_setup_makes_the_environment_anew_when_its_source_changes(
+    machine: Machine, name: str
+) -> None:
     machine.run("setup")
     machine.forget_calls()
-    (machine.repo / name).open("a").write("# changed\n")
+    with (machine.repo / name).open("a") as file:
+        file.write("# changed\n")
 
     machine.run("setup")
 
     assert "python3.11 -m venv .venv" in machine.calls
 
 
-def test_a_moved_checkout_makes_an_environment_of_its_own(machine):
+def test_a_moved_checkout_makes_an_environment_of_its_own(machine: Machine) -> None:
     machine.run("setup")
     machine.forget_calls()
     (machine.home / "elsewhere").mkdir()
@@ -57,7 +65,7 @@ def test_a_moved_checkout_makes_an_environment_of_its_own(machine):
     assert "python3.11 -m venv .venv" in machine.calls
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew(machine):
+def test_an_environment_whose_python_is_gone_is_made_anew(machine: Machine) -> None:
     machine.run("setup")
     (machine.repo / ".venv/bin/python").unlink()
 
@@ -65,11 +73,11 @@ def test_an_environment_whose_python_is_gone_is_made_anew(machine):
     assert (machine.repo / ".venv/bin/python").exists()
 
 
-def test_a_failed_install_is_said_and_repaired_by_the_next_call(machine):
-    machine.give("python3.11", FAILING_PIP % 'mkdir -p "$3/bin" && cp "$0" "$3/bin/python"')
+def test_a_failed_install_is_said_and_repaired_by_the_next_call(machine: Machine) -> None:
+    machine.give_python("python3.11", "[[ $* == *' install '* ]] && exit 1")
     failed = machine.run("setup")
     machine.take("python3.11")
-    machine.give("python3.12", 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac')
+    machine.give_python("python3.12")
 
     repaired = machine.run("setup")
 
@@ -79,13 +87,10 @@ def test_a_failed_install_is_said_and_repaired_by_the_next_call(machine):
     assert machine.run("setup").stderr == ""
 
 
-def test_two_setups_at_once_make_one_environment(machine):
+def test_two_setups_at_once_make_one_environment(machine: Machine) -> None:
     gate = machine.home / "gate"
     os.mkfifo(gate)
-    machine.give(
-        "python3.11",
-        f'case "$*" in "-m venv "*) read -r _ <"{gate}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac',
-    )
+    machine.give_python("python3.11", f"[[ $2 == venv ]] && read -r _ <'{gate}'")
     first = machine.start("setup")
     wait_for_line(first, "making .venv")
     second = machine.start("setup")
@@ -96,17 +101,16 @@ def test_two_setups_at_once_make_one_environment(machine):
     assert machine.calls.count("python3.11 -m venv .venv") == 1
 
 
-def test_a_killed_setup_leaves_no_lock_and_the_next_call_starts_again(machine):
+def test_a_killed_setup_leaves_no_lock_and_the_next_call_starts_again(machine: Machine) -> None:
     gate = machine.home / "gate"
     os.mkfifo(gate)
-    machine.give("python3.11", f'case "$*" in "-m venv "*) exec cat "{gate}" ;; esac')
+    machine.give_python("python3.11", f"[[ $2 == venv ]] && echo begun >&2 && exec cat '{gate}'")
     killed = machine.start("setup")
-    wait_for_line(killed, "making .venv")
+    wait_for_line(killed, "begun")
     killed.kill()
+    gate.write_text("")  # ends the child that the kill left
     finish(killed)
-    with gate.open("w"):
-        pass  # ends the child that the kill left
-    machine.give("python3.11", 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac')
+    machine.give_python("python3.11")
 
     result = machine.run("setup")
 
@@ -114,10 +118,10 @@ def test_a_killed_setup_leaves_no_lock_and_the_next_call_starts_again(machine):
     assert (machine.repo / ".venv/setup.stamp").exists()
 
 
-def test_a_python_that_does_not_work_is_passed_over(machine):
+def test_a_python_that_does_not_work_is_passed_over(machine: Machine) -> None:
     machine.take("python3.11")
     machine.give("python3.11", "echo 'pyenv: python3.11: command not found' >&2; exit 127")
-    machine.give("python3.12", 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";; esac')
+    machine.give_python("python3.12")
 
     result = machine.run("setup")
 
@@ -126,7 +130,7 @@ def test_a_python_that_does_not_work_is_passed_over(machine):
     assert "pyenv" not in result.stderr
 
 
-def test_a_good_python_behind_a_broken_one_of_the_same_name_is_found(machine):
+def test_a_good_python_behind_a_broken_one_of_the_same_name_is_found(machine: Machine) -> None:
     shims = machine.home / "shims"
     machine.give("python3.11", "exit 127", folder=shims)
 
@@ -135,7 +139,7 @@ def test_a_good_python_behind_a_broken_one_of_the_same_name_is_found(machine):
     assert result.returncode == 0, result.stderr
 
 
-def test_without_root_a_missing_python_is_one_sentence_with_the_command(machine):
+def test_without_root_a_missing_python_is_one_sentence_with_the_command(machine: Machine) -> None:
     machine.take("python3.11")
     machine.give("id", "echo 1000")
 
@@ -146,7 +150,9 @@ def test_without_root_a_missing_python_is_one_sentence_with_the_command(machine)
     assert f"{APT_GET_INSTALL} python3-venv" in the_sentence(result)
 
 
-def test_without_root_missing_java_and_maven_are_one_sentence_with_the_command(machine):
+def test_without_root_missing_java_and_maven_are_one_sentence_with_the_command(
+    machine: Machine,
+) -> None:
     machine.take("java")
     machine.take("mvn")
     machine.give("id", "echo 1000")
@@ -159,7 +165,7 @@ def test_without_root_missing_java_and_maven_are_one_sentence_with_the_command(m
     assert machine.calls == []
 
 
-def test_no_java_option_needs_neither_java_nor_maven(machine):
+def test_no_java_option_needs_neither_java_nor_maven(machine: Machine) -> None:
     machine.take("java")
     machine.take("mvn")
     machine.give("id", "echo 1000")
@@ -168,14 +174,14 @@ def test_no_java_option_needs_neither_java_nor_maven(machine):
 
 
 @pytest.mark.parametrize("version", ["1.8.0_362", "11.0.20", "25"])
-def test_another_java_counts_as_missing(machine, version):
+def test_another_java_counts_as_missing(machine: Machine, version: str) -> None:
     machine.give_java(version)
     machine.give("id", "echo 1000")
 
     assert "Java 17" in the_sentence(machine.run("setup"))
 
 
-def test_java_home_comes_before_path(machine):
+def test_java_home_comes_before_path(machine: Machine) -> None:
     machine.give("java", "echo 'openjdk version \"11.0.20\"' >&2", folder=machine.home / "jdk/bin")
     machine.give("id", "echo 1000")
 
@@ -184,7 +190,7 @@ def test_java_home_comes_before_path(machine):
     assert "Java 17" in the_sentence(result)
 
 
-def test_root_installs_what_is_missing_without_being_asked_anything(machine):
+def test_root_installs_what_is_missing_without_being_asked_anything(machine: Machine) -> None:
     java = machine.tools / "java"
     java.rename(machine.home / "java")
     machine.take("mvn")
@@ -205,16 +211,16 @@ def test_root_installs_what_is_missing_without_being_asked_anything(machine):
     assert machine.calls[1].startswith(f"{APT_GET_INSTALL} openjdk-17-jre-headless maven")
 
 
-def test_a_failing_apt_get_stops_the_setup_with_a_sentence(machine):
+def test_a_failing_apt_get_stops_the_setup_with_a_sentence(machine: Machine) -> None:
     machine.take("mvn")
 
     result = machine.run("setup")
 
     assert result.returncode == 2
-    assert "apt-get could not install: Maven; see its message above" in result.stderr
+    assert "apt-get could not install Maven: see its message above" in result.stderr
 
 
-def test_root_on_a_machine_without_apt_get_is_told_what_is_missing(machine):
+def test_root_on_a_machine_without_apt_get_is_told_what_is_missing(machine: Machine) -> None:
     machine.take("mvn")
     machine.take("apt-get")
 
@@ -224,7 +230,7 @@ def test_root_on_a_machine_without_apt_get_is_told_what_is_missing(machine):
     assert "Maven" in the_sentence(result)
 
 
-def test_a_java_that_apt_get_installed_and_nothing_finds_is_said(machine):
+def test_a_java_that_apt_get_installed_and_nothing_finds_is_said(machine: Machine) -> None:
     machine.give_java("11.0.20")
     machine.give("apt-get")
 
@@ -234,7 +240,9 @@ def test_a_java_that_apt_get_installed_and_nothing_finds_is_said(machine):
     assert "check PATH and JAVA_HOME" in result.stderr
 
 
-def test_setup_works_through_a_symlink_from_any_directory(machine, tmp_path_factory):
+def test_setup_works_through_a_symlink_from_any_directory(
+    machine: Machine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     link = machine.repo / "bin" / "link"
     outside = tmp_path_factory.mktemp("elsewhere")
     (outside / "my-setup").symlink_to(machine.repo / "bin/setup")
@@ -247,11 +255,11 @@ def test_setup_works_through_a_symlink_from_any_directory(machine, tmp_path_fact
     assert sorted(path.name for path in outside.iterdir()) == ["my-setup"]
 
 
-def test_standard_output_stays_empty(machine):
+def test_standard_output_stays_empty(machine: Machine) -> None:
     assert machine.run("setup").stdout == ""
 
 
-def test_an_unknown_option_is_refused(machine):
+def test_an_unknown_option_is_refused(machine: Machine) -> None:
     result = machine.run("setup", "--nojava")
 
     assert result.returncode == 2

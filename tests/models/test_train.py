@@ -156,8 +156,8 @@ def test_memory_does_not_grow_with_the_number_of_images(kind: str) -> None:
         tracemalloc.stop()
         return peak
 
-    small = peak_bytes(4_000)  # several blocks, though one of held-out images
-    assert peak_bytes(12_000) < 1.1 * small
+    small = peak_bytes(7_000)  # a whole block of held-out images, too
+    assert peak_bytes(14_000) < 1.1 * small
 
 
 def test_joblib_loads_the_model_where_this_project_is_not(make_pairs: Any, tmp_path: Path) -> None:

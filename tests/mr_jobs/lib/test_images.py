@@ -5,10 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,42 +16,17 @@ from mr_jobs.lib.images import Probe, decode, probe
 
 MakeImage = Callable[..., bytes]
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-MOST_MIB = 300
-
-DECODE_AND_REPORT_MIB = """
-import resource, sys
-from pathlib import Path
-from mr_jobs.lib.errors import ImageError
-from mr_jobs.lib.images import decode
-try:
-    decode(Path(sys.argv[1]).read_bytes())
-    outcome = "decoded"
-except ImageError as error:
-    outcome = error.reason
-print(outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
 
 
-def reason_of(encoded: bytes, **limits: int) -> str:
-    with pytest.raises(ImageError) as caught:
-        decode(encoded, **limits)
-    return caught.value.reason
-
-
-def outcome_and_mib(encoded: bytes, folder: Path) -> tuple[str, int]:
-    """Decode in a process of its own; return what came of it and the most memory it ever held."""
-    file = folder / "image"
-    file.write_bytes(encoded)
-    program = [sys.executable, "-c", DECODE_AND_REPORT_MIB, str(file)]
-    done = subprocess.run(program, check=True, capture_output=True, text=True, timeout=60)
-    outcome, mib = done.stdout.split()
-    return outcome, int(mib)
-
-
-def jpeg_claiming(encoded: bytes, width_px: int, height_px: int) -> bytes:
-    """Change the size in the header of a baseline JPEG."""
-    at = encoded.index(b"\xff\xc0") + 5
-    return encoded[:at] + struct.pack(">HH", height_px, width_px) + encoded[at + 4 :]
+def outcome_of(encoded: bytes, **options: int | None) -> str:
+    """Decode; return `decoded` or the reason why not."""
+    try:
+        image = decode(encoded, **options)  # type: ignore[arg-type]
+    except ImageError as error:
+        return error.reason
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    return "decoded"
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -69,7 +41,8 @@ def test_the_format_and_size_are_told_by_content(jpeg: MakeImage, format: str) -
 def test_every_format_decodes_to_bgr_of_its_size(jpeg: MakeImage, format: str) -> None:
     image = decode(jpeg(50, 40, format=format))
 
-    assert (image.shape, image.dtype) == ((40, 50, 3), np.uint8)
+    assert image.shape == (40, 50, 3)
+    assert image.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
@@ -115,8 +88,7 @@ def test_16_bits_become_8() -> None:
 def test_the_exif_orientation_is_reported_and_applied(
     jpeg: MakeImage, format: str, orientation: int
 ) -> None:
-    lossless = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95}}.get(format, {})
-    encoded = jpeg(50, 40, format=format, orientation=orientation, **lossless)
+    encoded = jpeg(50, 40, format=format, orientation=orientation, quality=95, lossless=True)
 
     image = decode(encoded)
 
@@ -148,7 +120,7 @@ def test_a_second_picture_in_the_file_leaves_it_a_jpeg(jpeg: MakeImage) -> None:
 
 
 def test_nothing_at_all_is_empty() -> None:
-    assert reason_of(b"") == "empty"
+    assert outcome_of(b"") == "empty"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +136,7 @@ def test_nothing_at_all_is_empty() -> None:
     ],
 )
 def test_what_is_no_image_is_refused_as_bad_data(encoded: bytes) -> None:
-    assert reason_of(encoded) == "not_an_image"
+    assert outcome_of(encoded) == "not_an_image"
     with pytest.raises(DataError):
         probe(encoded)
 
@@ -172,23 +144,14 @@ def test_what_is_no_image_is_refused_as_bad_data(encoded: bytes) -> None:
 def test_a_jpeg_cut_in_its_scan_does_not_decode(jpeg: MakeImage) -> None:
     encoded = jpeg(300, 200)
 
-    assert reason_of(encoded[: len(encoded) * 6 // 10]) == "undecodable"
+    assert outcome_of(encoded[: len(encoded) * 6 // 10]) == "undecodable"
 
 
 def test_more_pixels_than_allowed_are_refused(jpeg: MakeImage) -> None:
     encoded = jpeg(64, 48)
 
     assert decode(encoded, max_image_px=64 * 48).shape == (48, 64, 3)
-    assert reason_of(encoded, max_image_px=64 * 48 - 1) == "too_many_pixels"
-
-
-def test_a_header_that_claims_too_much_costs_no_memory(jpeg: MakeImage, tmp_path: Path) -> None:
-    bomb = jpeg_claiming(jpeg(), 20_000, 15_000)
-
-    outcome, mib = outcome_and_mib(bomb, tmp_path)
-
-    assert outcome == "too_many_pixels"
-    assert mib < MOST_MIB
+    assert outcome_of(encoded, max_image_px=64 * 48 - 1) == "too_many_pixels"
 
 
 def test_a_gif_frame_beyond_its_canvas_is_refused(jpeg: MakeImage) -> None:
@@ -196,20 +159,7 @@ def test_a_gif_frame_beyond_its_canvas_is_refused(jpeg: MakeImage) -> None:
     at = encoded.index(b",\0\0\0\0") + 5  # the frame's width and height
     encoded[at : at + 4] = b"\xff\xff\xff\xff"
 
-    assert reason_of(bytes(encoded)) == "too_many_pixels"
-
-
-def test_a_png_chunk_that_claims_a_gigabyte_costs_no_memory(
-    jpeg: MakeImage, tmp_path: Path
-) -> None:
-    encoded = bytearray(jpeg(format="PNG"))
-    at = encoded.index(b"IDAT") - 4
-    encoded[at : at + 4] = struct.pack(">I", 2**30)
-
-    outcome, mib = outcome_and_mib(bytes(encoded), tmp_path)
-
-    assert outcome == "undecodable"
-    assert mib < MOST_MIB
+    assert outcome_of(bytes(encoded)) == "too_many_pixels"
 
 
 def test_bytes_after_the_end_of_an_image_do_not_matter(jpeg: MakeImage) -> None:
@@ -244,29 +194,20 @@ def test_the_reduced_image_is_the_mean_of_the_pixels_it_stands_for(jpeg: MakeIma
 def test_a_reduced_decode_accepts_and_refuses_the_same_files(jpeg: MakeImage) -> None:
     encoded = jpeg(300, 200)
     for n_bytes in itertools.chain(range(2, len(encoded), 97), [len(encoded)]):
-        outcomes = set()
-        for min_side_px in (None, 16):
-            try:
-                decode(encoded[:n_bytes], min_side_px=min_side_px)
-                outcomes.add("decoded")
-            except ImageError as error:
-                outcomes.add(error.reason)
-        assert len(outcomes) == 1
+        cut = encoded[:n_bytes]
+
+        assert outcome_of(cut) == outcome_of(cut, min_side_px=16)
 
 
 def test_damaged_files_only_ever_raise_image_errors(jpeg: MakeImage) -> None:
     rng = np.random.default_rng(0)
     for format in FORMATS:
-        exif = {} if format in ("GIF", "BMP") else {"orientation": 6}
-        encoded = jpeg(format=format, **exif)
+        encoded = jpeg(format=format, orientation=6)
         for _ in range(150):
             damaged = bytearray(encoded)
             for at in rng.integers(0, min(len(encoded), 400), 4):
                 damaged[at] = rng.integers(256)
-            try:
-                image = decode(bytes(damaged), max_image_px=1_000_000)
-            except ImageError as error:
-                assert error.reason in ("not_an_image", "too_many_pixels", "undecodable")
-            else:
-                assert image.dtype == np.uint8
-                assert image.ndim == 3
+
+            outcome = outcome_of(bytes(damaged), max_image_px=1_000_000)
+
+            assert outcome in ("decoded", "not_an_image", "too_many_pixels", "undecodable")

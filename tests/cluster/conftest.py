@@ -1,0 +1,59 @@
+"""A real cluster for the tests of this folder: one a session, gone afterwards, known by its id."""
+
+from __future__ import annotations
+
+import random
+import socket
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import cluster as clusters
+from pipeline.cluster import Cluster
+
+FIRST_BASE, LAST_BASE, N_PORTS = 22000, 32000, 20
+
+
+def free_port_base() -> int:
+    """Find a base from which all ports of a cluster are free on the loopback address."""
+    bases = list(range(FIRST_BASE, LAST_BASE, N_PORTS))
+    random.SystemRandom().shuffle(bases)
+    for base in bases:
+        if all(_is_free(port) for port in range(base, base + N_PORTS)):
+            return base
+    raise RuntimeError(f"no {N_PORTS} free ports in a row between {FIRST_BASE} and {LAST_BASE}")
+
+
+def say(line: str) -> None:
+    print(f"    {line}", file=sys.stderr)  # noqa: T201
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Deploy a Hadoop cluster of its own name, ports and directory; destroy it in any case."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    place = tmp_path_factory.mktemp("cluster") / name
+    try:
+        result = clusters.up(name, directory=place, port_base=free_port_base(), progress=say)
+        yield result.cluster
+    finally:
+        clusters.down(name, directory=place, discard_unsaved=True, progress=say)
+
+
+@pytest.fixture(scope="session")
+def hadoop_lib_dir() -> Path:
+    """Return the directory of Hadoop's jars, resolved if need be; no cluster is deployed."""
+    return clusters.jars(say)
