@@ -98,7 +98,7 @@ def main() -> None:
             bare_s = bare_s or seconds
             print(
                 f"  {step_name:28}{seconds * 1e3:7.2f} ms {1 / seconds:8.0f} images/s/core"
-                f" {seconds / bare_s:6.2f} × bare"
+                f" {seconds / bare_s:6.2f} x bare"
             )
         print(f"  {closeness(images)}")
 

@@ -136,7 +136,9 @@ def _model_info(run: Run) -> dict[str, Any]:
         "n_train_images": run.fit.n_images,
         "hyper_parameters": run.fit.hyper_parameters,
         "top_k": run.val.top_k,
-        "scores": "probability" if gives_probabilities(estimator) else "decision value",
+        "scores": "posterior probability, not calibrated"
+        if gives_probabilities(estimator)
+        else "decision value",
         "synthetic": bool(run.metrics.get("synthetic")),
     }
 

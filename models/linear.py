@@ -45,16 +45,25 @@ class Problem:
             self._target = 1.0
             self._right = 2.0 * (self._means.T * self._share)
 
-    def solve(self, shrinkage: float, dtype: type[np.floating[Any]] = np.float64) -> Weights:
-        """Return coefficients and intercepts for all classes, in float64.
+    def try_out(self, shrinkage: float) -> Weights:
+        """Solve like `solve`, in single precision: enough to compare, in half the time."""
+        return self._solve(shrinkage, self._right.astype(np.float32), overwrite=False)
+
+    def solve(self, shrinkage: float) -> Weights:
+        """Return coefficients and intercepts for all classes; the problem is used up.
 
         Raises
         ------
         ConfigError
             The shrinkage is too small for this many images.
         """
+        return self._solve(shrinkage, self._right, overwrite=True)
+
+    def _solve(
+        self, shrinkage: float, right: NDArray[np.floating[Any]], *, overwrite: bool
+    ) -> Weights:
         coef = shrink_and_solve(
-            self._covariance, shrinkage, self._target, self._right, dtype=dtype
+            self._covariance, shrinkage, self._target, right, overwrite=overwrite
         ).T
         if self._kind == "ridge":
             return (1.0 - shrinkage) * coef, 2.0 * self._share - 1.0

@@ -120,28 +120,30 @@ def shrink_and_solve(
     covariance: Matrix,
     shrinkage: float,
     target: float,
-    right: Matrix,
-    dtype: type[np.floating[Any]],
+    right: NDArray[np.floating[Any]],
+    *,
+    overwrite: bool = False,
 ) -> Matrix:
     """Solve ((1 - s) C + s t I) A = B by Cholesky's method.
 
     Parameters
     ----------
-    covariance : C, lower triangle in Fortran order, of shape (d, d); it is left as it is.
+    covariance : C, lower triangle in Fortran order, float64 of shape (d, d).
     shrinkage : s, from 0 to 1.
     target : t, the variance that all directions are shrunk towards.
-    right : B, of shape (d, k).
-    dtype : np.float32 takes half the time and memory; np.float64 is exact to rounding.
+    right : B, of shape (d, k). Its type is computed in: float32 takes half the time and memory,
+        float64 is exact to rounding.
+    overwrite : whether C may be destroyed, which saves its copy.
 
     Raises
     ------
     ConfigError
         The matrix is singular, which happens when s is 0 and there are fewer images than features.
     """
-    system = covariance.astype(dtype, order="F")
-    system *= dtype(1.0 - shrinkage)
+    system = covariance.astype(right.dtype, order="F", copy=not overwrite)
+    system *= right.dtype.type(1.0 - shrinkage)
     diagonal = np.einsum("ii->i", system)
-    diagonal += dtype(shrinkage * target)
+    diagonal += right.dtype.type(shrinkage * target)
     try:
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError as error:
@@ -149,4 +151,4 @@ def shrink_and_solve(
             f"pipeline.toml: [model] shrinkage = {shrinkage} is too small for this many images: "
             "the covariance matrix is singular; raise it"
         ) from error
-    return np.asarray(cho_solve(factor, right.astype(dtype), check_finite=False), np.float64)
+    return np.asarray(cho_solve(factor, right, check_finite=False), np.float64)

@@ -97,17 +97,24 @@ def _facts(metrics: Mapping[str, Any], submission_label: str) -> Iterator[tuple[
     yield "data", f"{metrics['data']}{' (synthetic)' if metrics.get('synthetic') else ''}"
     yield "runner", str(metrics["runner"])
     for name in (key for key in metrics if key.endswith("_error")):
-        yield name.replace("_error", " error"), _rate(metrics[name], metrics[f"{name}_interval"])
+        yield _error_name(name), _rate(metrics[name], metrics[f"{name}_interval"])
     for name in (key for key in metrics.get("test", {}) if key.endswith("_error")):
         test = metrics["test"]
-        label = f"{name.replace('_error', ' error')}, {test['n_images']} test images"
+        label = f"{_error_name(name)}, {test['n_images']} test images"
         yield label, _rate(test[name], test[f"{name}_interval"])
     yield "validation images", str(metrics["n_images"])
     yield "synsets in the model", str(metrics["n_classes"])
     for name, value in metrics["model"].items():
         if not isinstance(value, list):
-            yield name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value)
+            yield (
+                name.removeprefix("n_").replace("_", " "),
+                f"{value:g}" if isinstance(value, float) else str(value),
+            )
     yield "labels in submission.txt", submission_label
+
+
+def _error_name(key: str) -> str:
+    return key.replace("top", "top-").replace("_error", " error")
 
 
 def _rate(rate: float | None, interval: Sequence[float] | None) -> str:
@@ -119,10 +126,10 @@ def _rate(rate: float | None, interval: Sequence[float] | None) -> str:
 def _images(counts: Mapping[str, Any]) -> list[str]:
     lines = []
     quarantined = counts.get("quarantined", {})
-    if {"read", "kept"} <= set(counts) and isinstance(quarantined, Mapping):
+    if {"images", "kept"} <= set(counts) and isinstance(quarantined, Mapping):
         reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(quarantined.items()))
         lines.append(
-            f"{counts['read']} in = {counts['kept']} kept + {sum(quarantined.values())} "
+            f"{counts['images']} images = {counts['kept']} kept + {sum(quarantined.values())} "
             f"quarantined{f' ({reasons})' if reasons else ''}"
         )
         lines.append("")

@@ -39,7 +39,8 @@ def shown_scores(estimator: Pipeline, scores: NDArray[np.float64]) -> NDArray[np
     """Return what a user sees for `scores` of shape (n, n_classes).
 
     That is the posterior probability for LDA, the softmax of its decision values, and the decision
-    values themselves for the others.
+    values themselves for the others. The posterior believes in its Gaussians: it is surer than it
+    is right, and not calibrated.
     """
     if not gives_probabilities(estimator):
         return scores

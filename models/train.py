@@ -150,13 +150,11 @@ def _choose_shrinkage(
         for block in stream.blocks(held_out=True):
             moments.add(block.X, block.y)
         return FEW_SHRINKAGE, []
-    mean, scale = moments.mean(), moments.scale()
+    mean, scale = moments.mean(), moments.scale()  # before the held-out images are added
     problem = Problem(settings.kind, moments)
-    # Single precision is enough to compare, and takes half the time.
-    least = SMALL_SHRINKAGE if moments.n < 2 * moments.n_features else 0.0
-    shrinkages = [shrinkage for shrinkage in SHRINKAGES if shrinkage >= least]
-    candidates = [problem.solve(shrinkage, np.float32) for shrinkage in shrinkages]
-    del problem
+    few = moments.n < 2 * moments.n_features
+    shrinkages = [s for s in SHRINKAGES if s >= SMALL_SHRINKAGE or not few]
+    candidates = [problem.try_out(shrinkage) for shrinkage in shrinkages]
     errors = np.zeros((len(shrinkages), 2), np.int64)
     n_held_out = 0
     for block in stream.blocks(held_out=True):

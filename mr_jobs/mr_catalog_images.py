@@ -20,6 +20,7 @@ from mrjob.step import MRStep
 from mr_jobs.job import BundleInput, bundle_step
 from mr_jobs.lib.errors import ImageError
 from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
+from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.images import MAX_IMAGE_PX, decode, probe
 from mr_jobs.lib.records import CatalogRow
 
@@ -38,6 +39,13 @@ class MRCatalogImages(BundleInput):
             type=int,
             default=MAX_IMAGE_PX,
             help="quarantine images that claim more pixels, before decoding (default: %(default)s)",
+        )
+        self.add_passthru_arg(
+            "--min-side-px",
+            type=int,
+            default=FeatureSpec().image_px,
+            help="decode a large JPEG reduced, as the features job with this image_px will, so that "
+            "the two agree on what decodes (default: %(default)s)",
         )
 
     def steps(self) -> list[MRStep]:
@@ -79,7 +87,11 @@ class MRCatalogImages(BundleInput):
         seen = None
         try:
             seen = probe(encoded)
-            decode(encoded, max_image_px=self.options.max_image_px)
+            decode(
+                encoded,
+                max_image_px=self.options.max_image_px,
+                min_side_px=self.options.min_side_px,
+            )
         except ImageError as error:
             reason = reason or error.reason
         return CatalogRow(

@@ -19,58 +19,37 @@ from pathlib import Path
 from typing import Any
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline.cluster_mark import (
+    DEFAULT_NAME,
+    MARK,
+    Cluster,
+    cluster_dir,
+    mark_saved,
+    mark_unsaved,
+    read_mark,
+    unsaved_runs,
+)
 from pipeline.playbooks import ROOT, Playbook, run_playbook
 
-DEFAULT_NAME = "imagenet"
-CLUSTERS_DIR = ROOT / "var" / "clusters"
+__all__ = [
+    "DEFAULT_NAME",
+    "MARK",
+    "Cluster",
+    "UpResult",
+    "cluster_dir",
+    "down",
+    "jars",
+    "mark_saved",
+    "mark_unsaved",
+    "new_id",
+    "status",
+    "up",
+]
+
 RECEIPTS_DIR = ROOT / "var" / "receipts"
-MARK = ".cluster.json"
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 PORT_BASE_RANGE = range(1024, 65500)
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A deployed cluster: where its programs, addresses and logs are."""
-
-    name: str
-    id: str
-    dir: Path
-    port_base: int
-    hadoop_bin: Path
-    conf_dir: Path
-    streaming_jar: Path
-    lib_dir: Path
-    fs_uri: str
-    webhdfs_url: str
-    resourcemanager_url: str
-    historyserver_url: str
-    userlogs_dir: Path
-    log_dir: Path
-
-    @classmethod
-    def load(cls, directory: Path) -> Cluster:
-        """Read a cluster's mark.
-
-        Raises
-        ------
-        ClusterError : there is no cluster, its mark is damaged, or its deployment did not finish.
-        """
-        mark = _read_mark(directory)
-        if mark is None:
-            raise ClusterError(f"there is no cluster in {directory}; make one with `pipeline up`")
-        try:
-            paths = {key: Path(mark[key]) for key in PATHS}
-            texts = {key: str(mark[key]) for key in TEXTS}
-            return cls(**paths, **texts, port_base=int(mark["port_base"]))  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ClusterError(f"{directory / MARK} lacks {error}; run `pipeline up` again") from error
-
-
-PATHS = ("dir", "hadoop_bin", "conf_dir", "streaming_jar", "lib_dir", "userlogs_dir", "log_dir")
-TEXTS = ("name", "id", "fs_uri", "webhdfs_url", "resourcemanager_url", "historyserver_url")
 
 
 @dataclass(frozen=True)
@@ -81,15 +60,6 @@ class UpResult:
     changed: int
     seconds: float
     created: bool
-
-
-def cluster_dir(name: str, directory: Path | None = None) -> Path:
-    """Return the directory of a cluster: the given one, else `var/clusters/<name>`."""
-    if not NAME.fullmatch(name):
-        raise ConfigError(
-            f"cluster name {name!r} is not of small letters, digits, - and _ (at most 40)"
-        )
-    return Path(directory).absolute() if directory else CLUSTERS_DIR / name
 
 
 def new_id(name: str) -> str:
@@ -130,7 +100,7 @@ def up(
     place = cluster_dir(name, directory)
     started = time.monotonic()
     with _lock(name, place):
-        mark = _read_mark(place) or {}
+        mark = read_mark(place) or {}
         old_base = mark.get("port_base")
         if port_base and old_base and port_base != old_base:
             raise ConfigError(
@@ -172,10 +142,10 @@ def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
     place = cluster_dir(name, directory)
     answer: dict[str, Any] = {"name": name, "dir": str(place), "exists": False}
     try:
-        mark = _read_mark(place)
+        mark = read_mark(place)
         if mark is None:
             return answer
-        answer.update(exists=True, id=mark["id"], ok=False, daemons={}, unsaved=_unsaved(place))
+        answer.update(exists=True, id=mark["id"], ok=False, daemons={}, unsaved=unsaved_runs(place))
         variables = _variables(name, place)
         variables.update(cluster_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
         done = run_playbook("status", variables, lambda _: None)
@@ -219,37 +189,8 @@ def down(
     return _write_receipt(name, place, began, done)
 
 
-def mark_unsaved(cluster: Cluster, run_id: str) -> None:
-    """Note that outputs of a run are only in this cluster: destroy refuses until they are saved."""
-    folder = cluster.dir / "run" / "unsaved"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / run_id).touch()
-
-
-def mark_saved(cluster: Cluster, run_id: str) -> None:
-    """Note that the outputs of a run are saved outside the cluster."""
-    (cluster.dir / "run" / "unsaved" / run_id).unlink(missing_ok=True)
-
-
 def _variables(name: str, place: Path) -> dict[str, Any]:
     return {"cluster_name": name, "cluster_dir": str(place)}
-
-
-def _unsaved(place: Path) -> list[str]:
-    return sorted(path.name for path in (place / "run" / "unsaved").glob("*"))
-
-
-def _read_mark(place: Path) -> dict[str, Any] | None:
-    """Read a mark; whether the directory is really this cluster's is for the playbooks to judge."""
-    try:
-        mark = json.loads((place / MARK).read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise ClusterError(f"{place / MARK} cannot be read as a cluster's mark: {error}") from error
-    if not isinstance(mark, dict) or "id" not in mark:
-        raise ClusterError(f"{place / MARK} is not a cluster's mark: it has no id")
-    return mark
 
 
 @contextmanager

@@ -69,7 +69,8 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
 
 def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
     bundled = counts_of(BUNDLE, context)["bundled"]
-    args = ["--max-image-px", str(context.config.features.max_image_px)]
+    spec = context.config.features
+    args = ["--max-image-px", str(spec.max_image_px), "--min-side-px", str(spec.image_px)]
     reducers = f"mapreduce.job.reduces={1 + bundled // _IMAGES_A_REDUCER}"
     followed = ("catalogued", bundled)
     counts = _run(
@@ -180,7 +181,7 @@ CATALOG = Step(
     "job: one row an image, with what is wrong with it",
     "catalog",
     (BUNDLE,),
-    lambda context: context.config.features.max_image_px,
+    lambda context: [context.config.features.max_image_px, context.config.features.image_px],
     _catalog,
 )
 FEATURES = Step(

@@ -114,7 +114,7 @@ def _save(context: Context, _: Progress) -> dict[str, Any]:
             words=data.words,
             ilsvrc_ids=data.ilsvrc_ids or None,
             parameters=context.config.to_dict(),
-            versions={"hadoop": context.cluster.version} if context.cluster else {},
+            versions={"hadoop": context.cluster.hadoop_version} if context.cluster else {},
             data_fingerprint=manifest_of(CATALOG, context)["data_fingerprint"],
         ),
     )
@@ -132,8 +132,7 @@ def _facts(context: Context) -> dict[str, Any]:
     counts = {
         "images": catalogued["counts"]["catalogued"],
         "kept": catalogued["counts"].get("kept", 0),
-        "quarantined": catalogued["counts"].get("quarantined", 0),
-        "quarantined_by_reason": catalogued["by_reason"],
+        "quarantined": catalogued["by_reason"],
         "duplicates": catalogued["duplicates"],
         "refused_members": refused,
         "bytes": catalogued["bytes"],

@@ -29,7 +29,7 @@ def _full(result: dict[str, Any]) -> Iterator[str]:
         low, high = interval
         yield f"{label} error  {rate:.1%} (95 %: {low:.1%} to {high:.1%}) on {told}"
     yield (
-        f"images       {counts['images']} = {counts['kept']} kept + {counts['quarantined']} "
+        f"images       {counts['images']} = {counts['kept']} kept + {sum(counts['quarantined'].values())} "
         f"quarantined; {counts['train']} trained on"
     )
     for warning in result["warnings"]:

@@ -48,9 +48,7 @@ class Playbook:
         return self.results.get(module, {})
 
 
-def run_playbook(
-    name: str, variables: dict[str, Any], progress: Callable[[str], None]
-) -> Playbook:
+def run_playbook(name: str, variables: dict[str, Any], progress: Callable[[str], None]) -> Playbook:
     """Run one playbook on the local inventory.
 
     Parameters
@@ -148,7 +146,9 @@ def _essence(result: dict[str, Any]) -> str:
 def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
     """Say what failed: task, host, the module's own words, and where the rest is."""
     if not playbook.failures:
-        lines = playbook.log.read_text(errors="replace").splitlines() if playbook.log.exists() else []
+        lines = (
+            playbook.log.read_text(errors="replace").splitlines() if playbook.log.exists() else []
+        )
         said = next((line for line in lines if "ERROR" in line), "no reason given")
         return ClusterError(f"ansible-playbook {name}.yml did not run: {said}; see {playbook.log}")
     task, host, action, essence = playbook.failures[0]
@@ -158,7 +158,7 @@ def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
 
 
 def _interrupt(pid: int | None) -> None:
-    """Stop a playbook that the caller left early, with its workers: they have their own sessions."""
+    """Stop a playbook that the caller left early; SIGINT makes it end its workers too."""
     if pid is None:
         return
     for number in (signal.SIGINT, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""Draw the synthetic pictures of the default data set, the same bytes for the same seed.
+"""Draw and encode the synthetic pictures of the default data set, the same bytes for a seed.
 
 A class is a pair (shape, hue family). Shapes and hues are each shared by several classes and hue
 ranges overlap, so neither alone tells the classes apart. Everything that touches pixels is integer
@@ -9,18 +9,18 @@ polygons on uint8), so the bytes do not depend on the processor's vector instruc
 from __future__ import annotations
 
 import colorsys
+import io
 import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 Pixels = NDArray[np.uint8]
-Outline = NDArray[np.float64]
 
 _JPEG_QUALITY = 93
-_EXIF_ORIENTATION = 0x0112
 _HUE_HALF_WIDTH_DEG = 38
 _SUBPIXEL_BITS = 4
 _AWKWARD_FRACTION = 0.05  # objects so small and far off that the error is never quite 0
@@ -55,6 +55,14 @@ class PictureClass(NamedTuple):
     def words(self) -> str:
         """The class's words in the synset mapping."""
         return f"synthetic {self.hue} {self.shape}"
+
+
+class _Pose(NamedTuple):
+    """Size (of the canvas's shorter side), turn (radians) and how far off centre (0 to 1)."""
+
+    radius_fraction: float
+    angle: float
+    spread: float
 
 
 def _ring(n_points: int, *radii: float) -> list[tuple[float, float]]:
@@ -99,56 +107,104 @@ CLASSES = _pair_shapes_with_hues()
 
 
 def draw(picture_class: PictureClass, rng: np.random.Generator) -> Picture:
-    """Draw a picture with one or two objects of a class among smaller shapes of any class."""
-    width, height = _SIZES_PX[rng.integers(len(_SIZES_PX))]
-    width, height = width + int(rng.integers(-6, 7)), height + int(rng.integers(-6, 7))
+    """Draw one or two objects of a class over a background and smaller shapes of any class."""
+    width, height = (
+        int(side + jitter)
+        for side, jitter in zip(
+            _SIZES_PX[rng.integers(len(_SIZES_PX))], rng.integers(-6, 7, 2), strict=True
+        )
+    )
     canvas = _background(width, height, rng)
     for _ in range(rng.integers(1, 3)):
         distractor = CLASSES[rng.integers(len(CLASSES))]
-        _paint(canvas, distractor, rng.uniform(0.06, 0.15), math.tau * rng.random(), 1.0, rng)
+        _paint(canvas, distractor, _Pose(rng.uniform(0.06, 0.15), math.tau * rng.random(), 1), rng)
     if rng.random() < _AWKWARD_FRACTION:
-        pose = (rng.uniform(0.12, 0.22), rng.normal(0, 0.6), 0.9)
+        pose = _Pose(rng.uniform(0.12, 0.22), rng.normal(0, 0.6), 0.9)
     else:
-        pose = (rng.uniform(0.37, 0.47), rng.normal(0, 0.1), 0.13)
-    boxes = [_paint(canvas, picture_class, *pose, rng)]
+        pose = _Pose(rng.uniform(0.37, 0.47), rng.normal(0, 0.1), 0.13)
+    boxes = [_paint(canvas, picture_class, pose, rng)]
     if rng.random() < _SECOND_OBJECT_FRACTION:
-        second = (rng.uniform(0.15, 0.22), rng.normal(0, 0.2), 1.0)
-        boxes.append(_paint(canvas, picture_class, *second, rng))
+        second = _Pose(rng.uniform(0.15, 0.22), rng.normal(0, 0.2), 1)
+        boxes.append(_paint(canvas, picture_class, second, rng))
     return Picture(_photograph(canvas, rng), tuple(boxes))
 
 
+def encode(pixels: Pixels, kind: str = "jpeg") -> bytes:
+    """Encode a picture as a plain JPEG, or as one of the odd files that ILSVRC is known for.
+
+    Parameters
+    ----------
+    pixels : uint8 array of shape (height, width, 3), BGR.
+    kind : `jpeg`, or a key of `ODD_KINDS`.
+    """
+    if kind == "jpeg":
+        return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    if kind == "png":
+        return cv2.imencode(".png", pixels)[1].tobytes()
+    if kind == "truncated":
+        whole = encode(pixels)
+        return whole[: len(whole) * 6 // 10]
+    if kind == "empty":
+        return b""
+    return _encode_by_pillow(pixels, kind)
+
+
+# What the odd files are, and the reason for which they cannot be used ("" where they can).
+ODD_KINDS = {
+    "png": ("PNG bytes under a .JPEG name", ""),
+    "cmyk": ("CMYK JPEG with Adobe's marker", ""),
+    "grey": ("grayscale JPEG", ""),
+    "exif_rotated": ("JPEG stored on its side, with EXIF orientation 6", ""),
+    "truncated": ("JPEG cut off at 60 % of its bytes", "undecodable"),
+    "empty": ("file of zero bytes", "empty"),
+}
+
+
+def _encode_by_pillow(pixels: Pixels, kind: str) -> bytes:
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
+    exif = Image.Exif()
+    if kind == "cmyk":
+        image = image.convert("CMYK")
+    elif kind == "grey":
+        image = image.convert("L")
+    elif kind == "exif_rotated":
+        exif[ExifTags.Base.Orientation] = 6  # "turn me a quarter clockwise to see me upright"
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    else:
+        raise ValueError(f"no such kind of picture: {kind}")
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=_JPEG_QUALITY, exif=exif.tobytes() if len(exif) else b"")
+    return encoded.getvalue()
+
+
 def _background(width: int, height: int, rng: np.random.Generator) -> Pixels:
-    """Make a gradient, with a texture of a random grain over it, and a random cast."""
-    tint = np.uint16(rng.integers(40, 160))
-    coarse = _mix(rng.integers(20, 236, (3, 3, 3), dtype=np.uint8), rng.integers(20, 236, (3, 3, 1), dtype=np.uint8), tint)
+    """Make a soft, tinted gradient with a texture of a random grain over it."""
+    hues = rng.integers(20, 236, (3, 3, 3), dtype=np.uint8)
+    greys = rng.integers(20, 236, (3, 3, 1), dtype=np.uint8)
+    coarse = _mix(hues, greys, np.uint16(rng.integers(40, 160)))
     cells = int(rng.choice((6, 12, 24, 48)))
     grain = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
     if rng.random() < 0.5:
         grain[...] = grain[..., :1]
-    size = (max(width // 2, 1), max(height // 2, 1))
-    weight = int(rng.integers(15, 70))
-    smooth = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR_EXACT)
-    texture = cv2.resize(grain, size, interpolation=cv2.INTER_LINEAR_EXACT)
-    mixed = _mix(texture, smooth, np.uint16(weight))
-    return _as_pixels(cv2.resize(mixed, (width, height), interpolation=cv2.INTER_LINEAR_EXACT))
+    half = (width // 2, height // 2)
+    blend = np.uint16(rng.integers(15, 70))
+    return _stretch(_mix(_stretch(grain, half), _stretch(coarse, half), blend), (width, height))
 
 
 def _paint(
     canvas: Pixels,
     picture_class: PictureClass,
-    radius_fraction: float,
-    angle: float,
-    spread: float,
+    pose: _Pose,
     rng: np.random.Generator,
 ) -> Box:
-    """Draw one object in place; `radius_fraction` is of the canvas's shorter side."""
+    """Draw one object in place."""
     height, width = canvas.shape[:2]
-    radius = radius_fraction * min(height, width)
+    radius = pose.radius_fraction * min(height, width)
     centre = (
-        width / 2 + spread * rng.uniform(-0.5, 0.5) * width,
-        height / 2 + spread * rng.uniform(-0.5, 0.5) * height,
+        width / 2 + pose.spread * rng.uniform(-0.5, 0.5) * width,
+        height / 2 + pose.spread * rng.uniform(-0.5, 0.5) * height,
     )
-    contours = _place(picture_class.shape, radius, angle, centre, rng)
+    contours = _place(picture_class.shape, radius, pose.angle, centre, rng)
     points = np.concatenate(contours) >> _SUBPIXEL_BITS
     xmin, ymin = (int(v) for v in np.maximum(points.min(axis=0), 0))
     xmax, ymax = (int(v) for v in np.minimum(points.max(axis=0) + 1, (width - 1, height - 1)))
@@ -191,8 +247,8 @@ def _surface(hue: str, shape: tuple[int, ...], rng: np.random.Generator) -> Pixe
     size = (shape[1], shape[0])
     light = rng.integers(150, 256, (2, 2), dtype=np.uint8)
     grain = rng.integers(170, 256, (9, 9), dtype=np.uint8)
-    lit = cv2.resize(light, size, interpolation=cv2.INTER_LINEAR_EXACT).astype(np.uint16)
-    rough = cv2.resize(grain, size, interpolation=cv2.INTER_LINEAR_EXACT).astype(np.uint16)
+    lit = _stretch(light, size).astype(np.uint16)
+    rough = _stretch(grain, size).astype(np.uint16)
     shade = lit * rough // 255
     return (shade[..., None] * colour // 255).astype(np.uint8)
 
@@ -217,6 +273,11 @@ def _mix(over: Pixels, under: Pixels, weight: NDArray[np.uint8] | np.uint16) -> 
     opaque = np.asarray(weight, np.uint32)
     mixed = over * opaque + under * (255 - opaque) + 127
     return (mixed // 255).astype(np.uint8)
+
+
+def _stretch(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize to (width, height); the other interpolations are not bit-exact."""
+    return _as_pixels(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR_EXACT))
 
 
 def _as_pixels(array: cv2.typing.MatLike) -> Pixels:

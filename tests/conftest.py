@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,5 +57,21 @@ def jpeg() -> MakeImage:
         encoded = io.BytesIO()
         Image.fromarray(field).convert(mode).save(encoded, format, **save_options)
         return encoded.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def make_tar(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tar of (name, content) members."""
+
+    def make(name: str, *members: tuple[str, bytes]) -> Path:
+        path = tmp_path / name
+        with tarfile.open(path, "w") as tar:
+            for member, content in members:
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        return path
 
     return make

@@ -101,7 +101,7 @@ class WebHdfs:
                 return answer.read()
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
-            if error.code == 404 and "FileNotFoundException" in text:  # noqa: PLR2004
+            if error.code == 404 and "FileNotFoundException" in text:
                 raise FileNotFoundError(url) from error
             raise Failure(f"HDFS refused {method} {url.partition('?')[0]}: {text[:300]}") from error
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Start, list or stop the processes of one cluster on this host, known by the cluster's identity."""
+"""Start, list or stop the processes of one cluster on this host, known by its identity."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.cluster_processes import Process, find, stop
 
 DOCUMENTATION = r"""
@@ -92,9 +93,9 @@ def end(module: AnsibleModule, processes: list[Process]) -> None:
 
 
 def is_container(process: Process, directory: str) -> bool:
-    """Tell whether a process runs in the NodeManager's directories; it dies with its NodeManager."""
+    """Tell whether a process is of a container; such must not outlive its NodeManager."""
     try:
-        cwd = os.readlink(f"/proc/{process.pid}/cwd")
+        cwd = str(Path(f"/proc/{process.pid}/cwd").readlink())
     except OSError:
         return False
     return process.daemon is None and cwd.startswith(str(Path(directory, "data", "yarn")) + os.sep)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.cluster_directory import MARK, Refusal, check_path, read_mark
 from ansible.module_utils.cluster_processes import find, is_listening
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.cluster_processes import find
 
 DOCUMENTATION = r"""

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.cluster_directory import MARK, Refusal, check_ours, check_path
 
 DOCUMENTATION = r"""

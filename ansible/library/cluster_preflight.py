@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible.module_utils.cluster_directory import Refusal, check_ours, check_path
 from ansible.module_utils.cluster_processes import find, port_holders
 
@@ -40,7 +41,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 machine:
-  description: java_home, java_id, user, cores, total_memory_mb and the memory_mb the cluster may use.
+  description: java_home, java_id, user, cores, total_memory_mb, memory_mb (the budget).
   returned: success
   type: dict
 """

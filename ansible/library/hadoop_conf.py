@@ -67,7 +67,7 @@ def render(name: str, properties: dict[str, Any]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<configuration>\n{rows}</configuration>\n'
 
 
-def to_text(value: Any) -> str:
+def to_text(value: object) -> str:
     """Write a value as Hadoop reads it: booleans in lower case, lists with commas."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -113,7 +113,9 @@ def write_index(index: Path, jars: list[Path]) -> None:
     text = "Class-Path: " + " ".join(f"{jar.parent.name}/{jar.name}" for jar in jars)
     lines = [text[:72], *(" " + text[at : at + 71] for at in range(72, len(text), 71))]
     with zipfile.ZipFile(index, "w") as archive:
-        archive.writestr("META-INF/MANIFEST.MF", "\r\n".join(["Manifest-Version: 1.0", *lines, "", ""]))
+        archive.writestr(
+            "META-INF/MANIFEST.MF", "\r\n".join(["Manifest-Version: 1.0", *lines, "", ""])
+        )
 
 
 def resolve(pom: str, lib: Path) -> None:
@@ -156,10 +158,8 @@ def unpack(source: str, sha512: str, scratch: Path, lib: Path) -> None:
         for member in archive:
             name = Path(member.name).name
             if member.isfile() and wanted(member.name) and not (lib / name).exists():
-                stream = archive.extractfile(member)
-                assert stream is not None
-                with (lib / name).open("wb") as out:
-                    shutil.copyfileobj(stream, out)
+                member.name = name  # the folder of the tarball goes no further
+                archive.extract(member, lib, filter="data")
 
 
 def wanted(member: str) -> bool:

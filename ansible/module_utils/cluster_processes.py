@@ -57,7 +57,7 @@ def find(cluster_id: str, cluster_dir: str) -> list[Process]:
     return sorted(found, key=lambda process: process.pid)
 
 
-def stop(processes: list[Process], term_s: float = 6.0, kill_s: float = 5.0) -> list[Process]:
+def stop(processes: list[Process], term_s: float = 3.0, kill_s: float = 5.0) -> list[Process]:
     """End processes: TERM to all at once, wait, KILL to what is left, verify.
 
     Parameters
@@ -121,7 +121,7 @@ def _inspect(pid: int, token: str, root: str) -> Process | None:
         if path.stat().st_uid != os.getuid():
             return None
         argv = tuple(os.fsdecode((path / "cmdline").read_bytes()).split("\0")[:-1])
-        cwd = os.readlink(path / "cwd")
+        cwd = str((path / "cwd").readlink())
     except OSError:  # it ended meanwhile, or is not ours to look at
         return None
     inside = cwd == root or cwd.startswith(root + os.sep)
@@ -166,7 +166,7 @@ def _socket_inodes(path: str) -> set[str]:
     inodes = set()
     try:
         for entry in os.scandir(path + "/fd"):
-            target = os.readlink(entry.path)
+            target = str(Path(entry.path).readlink())
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
     except OSError:

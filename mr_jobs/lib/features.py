@@ -51,12 +51,12 @@ class FeatureSpec:
         If a value does not fit; the sentence names it.
     """
 
-    image_px: int = 128
-    hog_cell_px: int = 16
-    hog_block_px: int = 32
-    hog_stride_px: int = 16
-    hog_bins: int = 9
-    hog_signed: bool = False
+    image_px: int = 144
+    hog_cell_px: int = 24
+    hog_block_px: int = 48
+    hog_stride_px: int = 24
+    hog_bins: int = 18
+    hog_signed: bool = True
     hsv_bins: tuple[int, int, int] = (8, 4, 4)
     hsv_grids: tuple[int, ...] = (1, 2, 4)
     lab_px: int = 8
@@ -126,7 +126,7 @@ class FeatureSpec:
         """The length of a vector.
 
         >>> FeatureSpec().n_features
-        4644
+        4680
         """
         return sum(part.stop - part.start for part in self.slices().values())
 
@@ -148,8 +148,9 @@ class FeatureSpec:
         """Compute the vector of an encoded image.
 
         A large JPEG is decoded at a fraction of its size, still at least image_px on its shorter
-        side, which saves a third of the time and most of the memory. Against a full decode HOG
-        keeps a cosine of 0.997 and accuracy is unchanged (benchmarks/features.py).
+        side, which saves a third of the time on photographs and most of the memory of large ones.
+        HOG keeps a cosine of 0.997 to that of a full decode; top-1 error moved by less than its
+        standard error, also where only the training or only the test images were reduced.
 
         Returns
         -------

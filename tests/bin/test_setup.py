@@ -160,7 +160,7 @@ def test_without_root_missing_java_and_maven_are_one_sentence_with_the_command(
     result = machine.run("setup")
 
     assert result.returncode == 2
-    assert "Java 17, Maven" in the_sentence(result)
+    assert "lacks Java 17 and Maven: as root" in the_sentence(result)
     assert f"{APT_GET_INSTALL} openjdk-17-jre-headless maven" in the_sentence(result)
     assert machine.calls == []
 

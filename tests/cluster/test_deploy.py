@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 
@@ -36,13 +37,13 @@ def state(cluster: Cluster) -> dict[str, Any]:
 
 
 def page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310
         return str(answer.read().decode(errors="replace"))
 
 
 def listening(pid: int) -> set[str]:
     """Addresses on which a process listens, in the hexadecimal of /proc/net/tcp."""
-    links = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
+    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
@@ -68,7 +69,7 @@ def test_second_up_changes_nothing(cluster: Cluster) -> None:
 
 
 def test_up_with_another_port_base_is_refused(cluster: Cluster) -> None:
-    with pytest.raises(clusters.ConfigError, match="destroy it first to move them"):
+    with pytest.raises(ConfigError, match="destroy it first to move them"):
         clusters.up(
             cluster.name, directory=cluster.dir, port_base=cluster.port_base + 1, progress=quiet
         )
@@ -104,20 +105,20 @@ def test_streaming_job_runs_python_and_its_counters_reach_the_client(
         "    print('reporter:counter:images,seen,1', file=sys.stderr)\n"
         "    print(line.strip().upper())\n"
     )
-    hadoop(cluster, "fs", "-mkdir", "-p", f"/tmp/{uber}")
-    hadoop(cluster, "fs", "-put", "-", f"/tmp/{uber}/in.txt", stdin="one\ntwo\n")
+    hadoop(cluster, "fs", "-mkdir", "-p", f"/user/{uber}")
+    hadoop(cluster, "fs", "-put", "-", f"/user/{uber}/in.txt", stdin="one\ntwo\n")
 
     job = hadoop(
         cluster,
         *("jar", str(cluster.streaming_jar), "-D", f"mapreduce.job.ubertask.enable={uber}"),
         *("-D", "mapreduce.job.reduces=1", "-files", str(mapper)),
-        *("-input", f"/tmp/{uber}/in.txt", "-output", f"/tmp/{uber}/out"),
+        *("-input", f"/user/{uber}/in.txt", "-output", f"/user/{uber}/out"),
         *("-mapper", "python3 mapper.py", "-reducer", "cat"),
     )
 
     assert f"running in uber mode : {uber}" in job.stderr
     assert "seen=2" in job.stderr
-    out = hadoop(cluster, "fs", "-cat", f"/tmp/{uber}/out/part-00000").stdout
+    out = hadoop(cluster, "fs", "-cat", f"/user/{uber}/out/part-00000").stdout
     assert out.split() == ["ONE", "TWO"]
 
 
@@ -128,7 +129,7 @@ def test_finished_job_is_in_the_history_server(cluster: Cluster) -> None:
 
 
 def test_up_restarts_a_killed_nodemanager_and_keeps_hdfs(cluster: Cluster) -> None:
-    hadoop(cluster, "fs", "-put", "-f", "-", "/tmp/kept.txt", stdin="kept\n")
+    hadoop(cluster, "fs", "-put", "-f", "-", "/user/kept.txt", stdin="kept\n")
     before = state(cluster)["daemons"]
     os.kill(before["nodemanager"]["pid"], signal.SIGKILL)
 
@@ -138,11 +139,11 @@ def test_up_restarts_a_killed_nodemanager_and_keeps_hdfs(cluster: Cluster) -> No
     assert result.changed == 1
     assert after["nodemanager"]["pid"] != before["nodemanager"]["pid"]
     assert after["namenode"]["pid"] == before["namenode"]["pid"]
-    assert hadoop(cluster, "fs", "-cat", "/tmp/kept.txt").stdout == "kept\n"
+    assert hadoop(cluster, "fs", "-cat", "/user/kept.txt").stdout == "kept\n"
 
 
 def test_up_brings_back_a_cluster_whose_daemons_were_all_killed(cluster: Cluster) -> None:
-    hadoop(cluster, "fs", "-put", "-f", "-", "/tmp/kept.txt", stdin="kept\n")
+    hadoop(cluster, "fs", "-put", "-f", "-", "/user/kept.txt", stdin="kept\n")
     for daemon in state(cluster)["daemons"].values():
         os.kill(daemon["pid"], signal.SIGKILL)
     down = state(cluster)
@@ -152,4 +153,4 @@ def test_up_brings_back_a_cluster_whose_daemons_were_all_killed(cluster: Cluster
     clusters.up(cluster.name, directory=cluster.dir, progress=quiet)
 
     assert state(cluster)["ok"] is True
-    assert hadoop(cluster, "fs", "-cat", "/tmp/kept.txt").stdout == "kept\n"
+    assert hadoop(cluster, "fs", "-cat", "/user/kept.txt").stdout == "kept\n"

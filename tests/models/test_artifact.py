@@ -258,7 +258,7 @@ def test_the_report_tells_the_facts_of_the_run(make_run: Any, tmp_path: Path) ->
     report = (tmp_path / "r1" / "report.md").read_text()
 
     assert "99 in = 96 kept + 3 quarantined (2 empty, 1 undecodable)" in report
-    assert f"| top1 error | {run.metrics['top1_error']:.2%} (95 % interval" in report
+    assert f"| top-1 error | {run.metrics['top1_error']:.2%} (95 % interval" in report
     assert "| train | 1.2 |" in report
     assert "tench, Tinca tinca" in report
     assert "some &#124; data" in report

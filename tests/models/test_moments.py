@@ -82,7 +82,7 @@ def test_the_solution_solves_the_shrunk_system(
     right = random.normal(size=(5, 2))
     before = covariance.copy()
 
-    solution = shrink_and_solve(covariance, 0.25, 2.0, right, dtype)
+    solution = shrink_and_solve(covariance, 0.25, 2.0, right.astype(dtype))
 
     system = 0.75 * (root @ root.T) + 0.25 * 2.0 * np.eye(5)
     np.testing.assert_allclose(system @ solution, right, atol=tolerance)
@@ -93,4 +93,4 @@ def test_a_singular_covariance_without_shrinkage_is_refused() -> None:
     covariance = np.asfortranarray(np.tril(np.ones((3, 3))))
 
     with pytest.raises(ConfigError, match=r"shrinkage = 0\.0 is too small"):
-        shrink_and_solve(covariance, 0.0, 1.0, np.ones((3, 1)), np.float64)
+        shrink_and_solve(covariance, 0.0, 1.0, np.ones((3, 1)))

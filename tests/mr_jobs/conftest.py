@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -65,22 +64,6 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
         with path.open("wb") as file, Writer(file) as writer:
             for key, value in records:
                 writer.append(key.encode(), value)
-        return path
-
-    return make
-
-
-@pytest.fixture
-def make_tar(tmp_path: Path) -> Callable[..., Path]:
-    """Write a tar of (name, content) members."""
-
-    def make(name: str, *members: tuple[str, bytes]) -> Path:
-        path = tmp_path / name
-        with tarfile.open(path, "w") as tar:
-            for member, content in members:
-                info = tarfile.TarInfo(member)
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
         return path
 
     return make

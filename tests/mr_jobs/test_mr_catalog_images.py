@@ -22,7 +22,7 @@ def test_every_image_gets_a_row_and_the_bad_ones_a_reason(
     run_job: Any, bundle: Any, jpeg: Any
 ) -> None:
     path = bundle(
-        ("train/n01/good.JPEG", jpeg(width=40, height=30)),
+        ("train/n01/good.JPEG", jpeg(width_px=40, height_px=30)),
         ("train/n01/html.JPEG", b"<html>404</html>"),
         ("train/n01/empty.JPEG", b""),
         ("quarantine/unlabelled/v2.JPEG", jpeg()),
@@ -94,7 +94,7 @@ def test_truncated_bundle_fails_with_its_name_and_offset(
 
 
 def test_images_over_the_pixel_limit_are_quarantined(run_job: Any, bundle: Any, jpeg: Any) -> None:
-    path = bundle(("train/n01/a.JPEG", jpeg(width=40, height=30)))
+    path = bundle(("train/n01/a.JPEG", jpeg(width_px=40, height_px=30)))
 
     result = run_job(MRCatalogImages, path, args=("--max-image-px", "1199"))
 

@@ -1,0 +1,101 @@
+"""The facts of a deployed cluster, read from the mark that its deployment wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline.playbooks import ROOT
+
+DEFAULT_NAME = "imagenet"
+CLUSTERS_DIR = ROOT / "var" / "clusters"
+MARK = ".cluster.json"
+UNSAVED = Path("run", "unsaved")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A deployed cluster: where its programs, addresses and logs are."""
+
+    name: str
+    id: str
+    dir: Path
+    port_base: int
+    hadoop_version: str
+    hadoop_bin: Path
+    conf_dir: Path
+    streaming_jar: Path
+    lib_dir: Path
+    fs_uri: str
+    webhdfs_url: str
+    resourcemanager_url: str
+    historyserver_url: str
+    userlogs_dir: Path
+    log_dir: Path
+
+    @classmethod
+    def load(cls, directory: Path) -> Cluster:
+        """Read a cluster's mark.
+
+        Raises
+        ------
+        ClusterError : there is no cluster, its mark is damaged, or its deployment did not finish.
+        """
+        mark = read_mark(directory)
+        if mark is None:
+            raise ClusterError(f"there is no cluster in {directory}; make one with `pipeline up`")
+        try:
+            return cls(
+                **{fact.name: KINDS[str(fact.type)](mark[fact.name]) for fact in fields(cls)}
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ClusterError(
+                f"{directory / MARK} lacks {error}; run `pipeline up` again"
+            ) from error
+
+
+KINDS = {"str": str, "int": int, "Path": Path}
+
+
+def cluster_dir(name: str, directory: Path | None = None) -> Path:
+    """Return the directory of a cluster: the given one, else `var/clusters/<name>`."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"cluster name {name!r} is not of small letters, digits, - and _ (at most 40)"
+        )
+    return Path(directory).absolute() if directory else CLUSTERS_DIR / name
+
+
+def read_mark(place: Path) -> dict[str, Any] | None:
+    """Read a mark; whether the directory is really this cluster's is for the playbooks to judge."""
+    try:
+        mark = json.loads((place / MARK).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"{place / MARK} cannot be read as a cluster's mark: {error}") from error
+    if not isinstance(mark, dict) or "id" not in mark:
+        raise ClusterError(f"{place / MARK} is not a cluster's mark: it has no id")
+    return mark
+
+
+def unsaved_runs(place: Path) -> list[str]:
+    """Name the runs whose outputs are only in this cluster."""
+    return sorted(path.name for path in (place / UNSAVED).glob("*"))
+
+
+def mark_unsaved(cluster: Cluster, run_id: str) -> None:
+    """Note that outputs of a run are only in this cluster: destroy refuses until they are saved."""
+    folder = cluster.dir / UNSAVED
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / run_id).touch()
+
+
+def mark_saved(cluster: Cluster, run_id: str) -> None:
+    """Note that the outputs of a run are saved outside the cluster."""
+    (cluster.dir / UNSAVED / run_id).unlink(missing_ok=True)

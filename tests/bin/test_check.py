@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.bin.conftest import Machine
+
+ROOT = Path(__file__).parents[2]
+LINTERS = ["ruff", "mypy", "ansible-lint", "shellcheck"]
+
+
+@pytest.fixture
+def checkout(machine: Machine) -> Machine:
+    """A machine whose .venv holds programs that all pass, and whose lock is in order."""
+    machine.run("setup")
+    venv = machine.repo / ".venv/bin"
+    for name in LINTERS:
+        machine.give(name, f"echo {name} is happy", folder=venv)
+    machine.give("pytest", "echo 5 passed", folder=venv)
+    machine.give("lock", "echo the lock is in order", folder=machine.repo / "bin")
+    machine.forget_calls()
+    return machine
+
+
+def summary(stdout: str) -> dict[str, str]:
+    """Return the verdict of each part from the table at the end."""
+    rows = stdout[stdout.index("== summary") :].splitlines()[1:]
+    return {row.split()[0]: row.split()[-1] for row in rows}
+
+
+def test_every_part_runs_and_passes(checkout: Machine) -> None:
+    result = checkout.run("check")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    parts = ["ruff", "mypy", "ansible", "shell", "lock", "unit", "cluster"]
+    assert summary(result.stdout) == dict.fromkeys(parts, "passed")
+    assert {"pytest ", "pytest -m cluster", "ruff check", "ruff format --check"} <= {
+        *checkout.calls
+    }
+
+
+def test_every_part_has_a_heading_above_its_output(checkout: Machine) -> None:
+    lines = checkout.run("check").stdout.splitlines()
+
+    assert lines[lines.index("== mypy") + 1] == "mypy is happy"
+    assert lines[lines.index("== unit") + 1] == "5 passed"
+
+
+@pytest.mark.parametrize("broken", ["mypy", "pytest"])
+def test_the_other_parts_go_on_after_a_failure(checkout: Machine, broken: str) -> None:
+    checkout.give(broken, "echo 1 failed; exit 3", folder=checkout.repo / ".venv/bin")
+
+    result = checkout.run("check")
+
+    failing = {"mypy": ["mypy"], "pytest": ["unit", "cluster"]}[broken]
+    assert result.returncode == 1
+    assert [part for part, verdict in summary(result.stdout).items() if verdict == "failed"] == (
+        failing
+    )
+    assert "1 failed" in result.stdout
+
+
+def test_one_part_runs_alone(checkout: Machine) -> None:
+    result = checkout.run("check", "unit")
+
+    assert summary(result.stdout) == {"unit": "passed"}
+    assert [call for call in checkout.calls if not call.startswith("python")] == ["pytest "]
+
+
+def test_only_the_cluster_part_needs_java(checkout: Machine) -> None:
+    checkout.take("java")
+    checkout.give("id", "echo 1000")
+
+    assert checkout.run("check", "unit", "ruff").returncode == 0
+    assert checkout.run("check", "cluster").returncode == 2
+
+
+def test_an_unknown_part_is_refused_before_anything_runs(checkout: Machine) -> None:
+    result = checkout.run("check", "unit", "lint")
+
+    assert result.returncode == 2
+    assert "no part named lint" in result.stderr
+    assert checkout.calls == []
+
+
+def test_checks_run_in_the_checkout_whatever_the_directory(checkout: Machine) -> None:
+    checkout.give("pytest", "echo in $PWD", folder=checkout.repo / ".venv/bin")
+
+    result = checkout.run("check", "unit", cwd=checkout.home)
+
+    assert f"in {checkout.repo}\n" in result.stdout
+
+
+def test_ci_runs_every_check_and_nothing_else(checkout: Machine) -> None:
+    shutil.copytree(ROOT / ".ci", checkout.repo / ".ci")
+    checkout.give("check", "exit 7", folder=checkout.repo / "bin")
+
+    result = checkout.run("../.ci/run")
+
+    assert (result.returncode, checkout.calls) == (7, ["check "])
