@@ -26,7 +26,9 @@ _SUBPIXEL_BITS = 4
 _AWKWARD_FRACTION = 0.05  # objects so small and far off that the error is never quite 0
 _SECOND_OBJECT_FRACTION = 0.15
 _HUES_DEG = {"reddish": 0, "yellowish": 68, "greenish": 142, "bluish": 215, "purplish": 288}
-_SIZES_PX = ((500, 375),) * 5 + ((375, 500),) * 2 + ((500, 333), (333, 500), (480, 360), (400, 400))
+_SIZES_PX = np.array(
+    [(500, 375)] * 5 + [(375, 500)] * 2 + [(500, 333), (333, 500), (480, 360), (400, 400)]
+)
 
 
 class Box(NamedTuple):
@@ -104,17 +106,21 @@ def _pair_shapes_with_hues() -> list[PictureClass]:
 
 
 CLASSES = _pair_shapes_with_hues()
+# What the odd files are, and the reason for which they cannot be used ("" where they can).
+ODD_KINDS = {
+    "png": ("PNG bytes under a .JPEG name", ""),
+    "cmyk": ("CMYK JPEG with Adobe's marker", ""),
+    "grey": ("grayscale JPEG", ""),
+    "exif_rotated": ("JPEG stored on its side, with EXIF orientation 6", ""),
+    "truncated": ("JPEG cut off at 60 % of its bytes", "undecodable"),
+    "empty": ("file of zero bytes", "empty"),
+}
 
 
 def draw(picture_class: PictureClass, rng: np.random.Generator) -> Picture:
     """Draw one or two objects of a class over a background and smaller shapes of any class."""
-    width, height = (
-        int(side + jitter)
-        for side, jitter in zip(
-            _SIZES_PX[rng.integers(len(_SIZES_PX))], rng.integers(-6, 7, 2), strict=True
-        )
-    )
-    canvas = _background(width, height, rng)
+    width, height = _SIZES_PX[rng.integers(len(_SIZES_PX))] + rng.integers(-6, 7, 2)
+    canvas = _background(int(width), int(height), rng)
     for _ in range(rng.integers(1, 3)):
         distractor = CLASSES[rng.integers(len(CLASSES))]
         _paint(canvas, distractor, _Pose(rng.uniform(0.06, 0.15), math.tau * rng.random(), 1), rng)
@@ -149,17 +155,6 @@ def encode(pixels: Pixels, kind: str = "jpeg") -> bytes:
     return _encode_by_pillow(pixels, kind)
 
 
-# What the odd files are, and the reason for which they cannot be used ("" where they can).
-ODD_KINDS = {
-    "png": ("PNG bytes under a .JPEG name", ""),
-    "cmyk": ("CMYK JPEG with Adobe's marker", ""),
-    "grey": ("grayscale JPEG", ""),
-    "exif_rotated": ("JPEG stored on its side, with EXIF orientation 6", ""),
-    "truncated": ("JPEG cut off at 60 % of its bytes", "undecodable"),
-    "empty": ("file of zero bytes", "empty"),
-}
-
-
 def _encode_by_pillow(pixels: Pixels, kind: str) -> bytes:
     image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
     exif = Image.Exif()
@@ -181,21 +176,18 @@ def _background(width: int, height: int, rng: np.random.Generator) -> Pixels:
     """Make a soft, tinted gradient with a texture of a random grain over it."""
     hues = rng.integers(20, 236, (3, 3, 3), dtype=np.uint8)
     greys = rng.integers(20, 236, (3, 3, 1), dtype=np.uint8)
-    coarse = _mix(hues, greys, np.uint16(rng.integers(40, 160)))
+    coarse = _mix(hues, greys, int(rng.integers(40, 160)))
     cells = int(rng.choice((6, 12, 24, 48)))
     grain = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
     if rng.random() < 0.5:
         grain[...] = grain[..., :1]
     half = (width // 2, height // 2)
-    blend = np.uint16(rng.integers(15, 70))
+    blend = int(rng.integers(15, 70))
     return _stretch(_mix(_stretch(grain, half), _stretch(coarse, half), blend), (width, height))
 
 
 def _paint(
-    canvas: Pixels,
-    picture_class: PictureClass,
-    pose: _Pose,
-    rng: np.random.Generator,
+    canvas: Pixels, picture_class: PictureClass, pose: _Pose, rng: np.random.Generator
 ) -> Box:
     """Draw one object in place."""
     height, width = canvas.shape[:2]
@@ -210,18 +202,16 @@ def _paint(
     xmax, ymax = (int(v) for v in np.minimum(points.max(axis=0) + 1, (width - 1, height - 1)))
     region = canvas[ymin : ymax + 1, xmin : xmax + 1]
     mask = np.zeros(region.shape[:2], np.uint8)
-    shifted = [contour - (np.array((xmin, ymin)) << _SUBPIXEL_BITS) for contour in contours]
+    shifted = [
+        contour - np.array((xmin, ymin), np.int32) * 2**_SUBPIXEL_BITS for contour in contours
+    ]
     cv2.fillPoly(mask, shifted, (255,), cv2.LINE_AA, _SUBPIXEL_BITS)
     region[...] = _mix(_surface(picture_class.hue, mask.shape, rng), region, mask[..., None])
     return Box(xmin, ymin, xmax, ymax)
 
 
 def _place(
-    shape: str,
-    radius: float,
-    angle: float,
-    centre: tuple[float, float],
-    rng: np.random.Generator,
+    shape: str, radius: float, angle: float, centre: tuple[float, float], rng: np.random.Generator
 ) -> list[NDArray[np.int32]]:
     """Squash, turn, scale and move a shape; points in 1/16 pixel."""
     squash = rng.uniform(0.75, 1.0)
@@ -268,7 +258,7 @@ def _photograph(canvas: Pixels, rng: np.random.Generator) -> Pixels:
     return _as_pixels(cv2.subtract(noisy, np.full_like(noisy, amplitude // 2)))
 
 
-def _mix(over: Pixels, under: Pixels, weight: NDArray[np.uint8] | np.uint16) -> Pixels:
+def _mix(over: Pixels, under: Pixels, weight: Pixels | int) -> Pixels:
     """Lay one picture over another; weight 255 shows `over` only."""
     opaque = np.asarray(weight, np.uint32)
     mixed = over * opaque + under * (255 - opaque) + 127

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils.cluster_http import get
 from ansible.module_utils.cluster_processes import Process, find, stop
 
 DOCUMENTATION = r"""
@@ -23,6 +25,10 @@ options:
   id: {type: str, required: true, description: Identity of the cluster.}
   directory: {type: str, required: true, description: Directory of the cluster.}
   daemons: {type: list, elements: str, default: [], description: Daemons of this host.}
+  namenode_url:
+    type: str
+    default: ""
+    description: Web address of the NameNode; the history server is started once it is active.
   restart: {type: bool, default: false, description: Start all daemons anew.}
   state: {type: str, choices: [started, listed, stopped], default: listed, description: What to do.}
 author: ImageNet on Hadoop
@@ -36,6 +42,12 @@ others: {description: Pids of containers and clients., returned: success, type: 
 """
 
 
+HISTORYSERVER = "historyserver"
+NAMENODE_S = 60.0
+LAUNCH_S = 10.0
+POLL_S = 0.2
+
+
 def main() -> None:
     """Bring the processes into the wanted state."""
     module = AnsibleModule(
@@ -43,6 +55,7 @@ def main() -> None:
             "id": {"type": "str", "required": True},
             "directory": {"type": "str", "required": True},
             "daemons": {"type": "list", "elements": "str", "default": []},
+            "namenode_url": {"type": "str", "default": ""},
             "restart": {"type": "bool", "default": False},
             "state": {
                 "type": "str",
@@ -79,8 +92,7 @@ def start_missing(module: AnsibleModule, found: list[Process]) -> None:
             end(module, found)
         elif "nodemanager" in missing:
             end(module, [process for process in found if is_container(process, args["directory"])])
-        for name in missing:
-            start(name, Path(args["directory"]))
+        launch(args, missing)
     module.exit_json(changed=bool(missing), started=missing, **describe(found))
 
 
@@ -101,11 +113,44 @@ def is_container(process: Process, directory: str) -> bool:
     return process.daemon is None and cwd.startswith(str(Path(directory, "data", "yarn")) + os.sep)
 
 
-def start(name: str, directory: Path) -> None:
+def launch(args: dict[str, Any], names: list[str]) -> None:
+    """Start daemons, the history server last, and wait until each is to be known by its token."""
+    root = Path(args["directory"])
+    started: dict[str, subprocess.Popen[bytes]] = {}
+    for name in sorted(names, key=HISTORYSERVER.__eq__):
+        if name == HISTORYSERVER:
+            wait_for_namenode(args["namenode_url"], started.get("namenode"))
+        started[name] = start(name, root)
+    deadline = time.monotonic() + LAUNCH_S
+    while time.monotonic() < deadline:
+        running = describe(find(args["id"], str(root)))["running"]
+        if all(name in running or daemon.poll() is not None for name, daemon in started.items()):
+            return
+        time.sleep(POLL_S)
+
+
+def wait_for_namenode(url: str, namenode: subprocess.Popen[bytes] | None) -> None:
+    """Wait until HDFS takes requests: the history server gives up when one is refused.
+
+    It waits no longer than needed to see that the NameNode is not coming: that is told later, by
+    the check of all daemons.
+    """
+    deadline = time.monotonic() + NAMENODE_S
+    while time.monotonic() < deadline and (namenode is None or namenode.poll() is None):
+        try:
+            status = get(f"{url}/jmx?qry=Hadoop:service=NameNode,name=NameNodeStatus")
+            if status["beans"][0]["State"] == "active":
+                return
+        except (OSError, ValueError, LookupError):
+            pass  # not yet
+        time.sleep(POLL_S)
+
+
+def start(name: str, directory: Path) -> subprocess.Popen[bytes]:
     """Start one daemon in a session of its own; it holds none of the caller's files."""
     log = directory / "logs" / f"{name}.out"
     with log.open("ab") as out:
-        subprocess.Popen(
+        return subprocess.Popen(
             [directory / "bin" / "hadoop", name],
             cwd=directory,
             stdin=subprocess.DEVNULL,

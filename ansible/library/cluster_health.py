@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils.cluster_http import get
 from ansible.module_utils.cluster_processes import find
 
 DOCUMENTATION = r"""
@@ -36,7 +36,7 @@ health: {description: What each daemon says of itself., returned: always, type: 
 """
 
 POLL_S = 0.25
-ANSWER_S = 3.0
+CAUSE = re.compile(r"(Caused by: )?[\w.$]+(Exception|Error)\b")
 
 
 def main() -> None:
@@ -157,14 +157,6 @@ def bean(url: str, name: str) -> dict[str, Any]:
     return get(f"{url}/jmx?qry={name}")["beans"][0]
 
 
-def get(url: str) -> dict[str, Any]:
-    """Read a JSON document, past any proxy."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310
-    with opener.open(request, timeout=ANSWER_S) as answer:
-        return json.load(answer)
-
-
 def explain(name: str, state: dict[str, Any], args: dict[str, Any]) -> str:
     """Say which daemon is not well, why, and the last error in its log."""
     log = Path(args["directory"], "logs", f"{name}.log")
@@ -173,14 +165,17 @@ def explain(name: str, state: dict[str, Any], args: dict[str, Any]) -> str:
 
 
 def last_error(log: Path) -> str:
-    """Return the last ERROR or FATAL line of a log, or an exception's first line."""
+    """Return the last ERROR or FATAL line of a log with the exception that it names, if any."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
     marks = (" ERROR ", " FATAL ", "Exception in thread", "Error: ")
-    errors = [line for line in lines if any(mark in line for mark in marks)]
-    return errors[-1].strip() if errors else ""
+    at = [number for number, line in enumerate(lines) if any(mark in line for mark in marks)]
+    if not at:
+        return ""
+    causes = [line.strip() for line in lines[at[-1] + 1 :] if CAUSE.match(line)]
+    return ": ".join([lines[at[-1]].strip(), *causes[-1:]])
 
 
 if __name__ == "__main__":

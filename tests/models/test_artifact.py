@@ -46,7 +46,7 @@ def make_run(make_pairs: Any) -> Any:
             "data": "some | data",
             "synthetic": synthetic,
             "runner": "inline",
-            "counts": {"read": 99, "kept": 96, "quarantined": {"empty": 2, "undecodable": 1}},
+            "counts": {"images": 99, "kept": 96, "quarantined": {"empty": 2, "undecodable": 1}},
             "steps": [{"name": "train", "seconds": 1.25}],
         }
         return Run(
@@ -257,7 +257,7 @@ def test_the_report_tells_the_facts_of_the_run(make_run: Any, tmp_path: Path) ->
 
     report = (tmp_path / "r1" / "report.md").read_text()
 
-    assert "99 in = 96 kept + 3 quarantined (2 empty, 1 undecodable)" in report
+    assert "99 images = 96 kept + 3 quarantined (2 empty, 1 undecodable)" in report
     assert f"| top-1 error | {run.metrics['top1_error']:.2%} (95 % interval" in report
     assert "| train | 1.2 |" in report
     assert "tench, Tinca tinca" in report
