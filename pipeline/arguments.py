@@ -76,10 +76,9 @@ def _add_full(commands: Commands) -> None:
 def _add_run_options(parser: argparse.ArgumentParser, *, own_id: bool) -> None:
     parser.add_argument(
         "--data",
-        type=Path,
         metavar="DIR",
-        help="data set: ILSVRC's tars, the Kaggle tree, or one folder per class (default: a "
-        "synthetic sample, made when first needed)",
+        help="data set: ILSVRC's tars (also as hdfs:///DIR), the Kaggle tree, or one folder per "
+        "class (default: a synthetic sample, made when first needed)",
     )
     parser.add_argument(
         "--runner",

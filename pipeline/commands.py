@@ -39,7 +39,7 @@ def _step(args: Namespace) -> dict[str, Any]:
 
 def _run(args: Namespace) -> Run:
     """Begin a run, or load the one to go on with."""
-    data = str(args.data.resolve()) if args.data else None
+    data = _absolute(args.data) if args.data else None
     run = load_run(args.run_id) if args.run_id else None
     if run:
         require_same(run, data=data, runner=args.runner)
@@ -59,6 +59,10 @@ def _run(args: Namespace) -> Run:
         cluster=args.name if runner == "hadoop" else "",
         allow_damaged=args.allow_damaged,
     )
+
+
+def _absolute(data: str) -> str:
+    return data if data.startswith("hdfs:") else str(Path(data).resolve())
 
 
 def _make_sample(run: Run) -> None:

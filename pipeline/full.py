@@ -152,9 +152,9 @@ def plan_of(run: Run, cluster_options: dict[str, Any]) -> Iterator[str]:
         state = "use the one that is there" if cluster else "to do"
         yield f"deploy    {state}: cluster {run.cluster}"
     context = open_context(run, cluster)
+    known = Path(run.data).exists() if run.runner != "hadoop" else cluster is not None
     for name, step in STEPS.items():
-        known = run.runner != "hadoop" or cluster is not None
-        done = known and Path(run.data).exists() and is_done(step, context) is not None
+        done = known and is_done(step, context) is not None
         yield f"{name:9} {'done' if done else 'to do'}: {step.help}"
     if run.runner == "hadoop":
         yield "destroy   " + ("to do" if not cluster or run.cluster_id else "left: not this run's")

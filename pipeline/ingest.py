@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.rawtar import RawRange, plan_line, refusal
+from pipeline.hdfspath import HdfsPath
 from pipeline.progress import Progress
 from pipeline.rawdata import RawData, RawSource, checked_members
 from pipeline.stores import LocalStore, Store
@@ -103,7 +104,7 @@ def ingest(
 
 def _as_tar(source: RawSource, store: Store, folder: Path, stack: ExitStack) -> RawSource:
     """Make a tar of a folder, with nothing in it that depends on when or by whom."""
-    if source.length >= 0:
+    if source.length >= 0 or isinstance(source.path, HdfsPath):
         return source
     if isinstance(store, LocalStore):  # the bundling task reads it there
         path = Path(store.uri(f"raw/{source.name}"))
@@ -126,6 +127,8 @@ def _as_tar(source: RawSource, store: Store, folder: Path, stack: ExitStack) -> 
 
 def _send(source: RawSource, name: str, store: Store) -> tuple[str, int]:
     """Bring a raw tar to the store; return its URI there, and what to add to its offsets."""
+    if isinstance(source.path, HdfsPath):
+        return str(source.path), 0
     if isinstance(store, LocalStore):
         return str(source.path.resolve()), 0
     store.write(f"raw/{name}", _chunks(source))

@@ -28,9 +28,10 @@ def _full(result: dict[str, Any]) -> Iterator[str]:
         label = name.removesuffix("_error").replace("top", "top-")
         low, high = interval
         yield f"{label} error  {rate:.1%} (95 %: {low:.1%} to {high:.1%}) on {told}"
+    quarantined = sum(counts["quarantined"].values())
     yield (
-        f"images       {counts['images']} = {counts['kept']} kept + {sum(counts['quarantined'].values())} "
-        f"quarantined; {counts['train']} trained on"
+        f"images       {counts['images']} = {counts['kept']} kept + {quarantined} quarantined; "
+        f"{counts['train']} trained on"
     )
     for warning in result["warnings"]:
         yield f"warning      {warning}"

@@ -22,7 +22,9 @@ from mr_jobs.lib.imagenet import (
     read_synset_mapping,
     read_val_solution,
 )
+from pipeline.hdfspath import HdfsPath
 
+RawPath = Path | HdfsPath
 _LABEL_FILES = "LOC_val_solution.csv, or devkit/data with the ground truth and map_clsloc.txt"
 
 
@@ -34,7 +36,7 @@ class RawSource(NamedTuple):
 
     split: str
     wnid: str
-    path: Path
+    path: RawPath
     offset: int
     length: int
 
@@ -48,7 +50,7 @@ class RawSource(NamedTuple):
 class RawData:
     """A data set as it was found: sources, labels and what is known of the synsets."""
 
-    root: Path
+    root: RawPath
     sources: list[RawSource]
     words: dict[str, str]  # wnid to words; empty where there is no mapping
     val_labels: dict[str, str]  # image_id to wnid
@@ -62,7 +64,7 @@ class RawData:
         return any(source.split == "val" for source in self.sources)
 
 
-def find_raw_data(root: Path, *, allow_damaged: bool = False) -> RawData:
+def find_raw_data(root: RawPath, *, allow_damaged: bool = False) -> RawData:
     """List the raw sources of a data set.
 
     Raises
@@ -96,14 +98,14 @@ def find_raw_data(root: Path, *, allow_damaged: bool = False) -> RawData:
     return RawData(root, sources, words, labels, ilsvrc_ids, synthetic, warnings)
 
 
-def _find_tar(root: Path, split: str) -> Path | None:
-    tars = sorted(p for p in root.glob(f"*img_{split}*.tar") if p.is_file())
+def _find_tar(root: RawPath, split: str) -> RawPath | None:
+    tars = [path for path in _sorted(root.glob(f"*img_{split}*.tar")) if path.is_file()]
     if len(tars) > 1:
         raise DataError(f"{root}: more than one {split} tar ({', '.join(p.name for p in tars)})")
     return tars[0] if tars else None
 
 
-def _tar_sources(root: Path, warnings: list[str], *, allow_damaged: bool) -> Iterator[RawSource]:
+def _tar_sources(root: RawPath, warnings: list[str], *, allow_damaged: bool) -> Iterator[RawSource]:
     for split in SPLITS:
         path = _find_tar(root, split)
         if path is None:
@@ -129,17 +131,17 @@ def _tar_sources(root: Path, warnings: list[str], *, allow_damaged: bool) -> Ite
 
 
 @contextmanager
-def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+def open_tar(path: RawPath) -> Iterator[tarfile.TarFile]:
     """Open an uncompressed tar for reading; one that is none is a DataError."""
     try:
-        with tarfile.open(path, "r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             yield tar
     except tarfile.ReadError as error:
         raise DataError(f"{path}: not a readable tar ({error})") from error
 
 
 def checked_members(
-    path: Path, offset: int, length: int, warnings: list[str], allow_damaged: bool
+    path: RawPath, offset: int, length: int, warnings: list[str], allow_damaged: bool
 ) -> Iterator[tarfile.TarInfo]:
     """Yield the members of the tar in a range of a file; their offsets are the file's.
 
@@ -187,14 +189,19 @@ def _damage_at_end(file: BinaryIO, end: int, limit: int) -> str | None:
     return f"is cut off in the middle of member {member.name!r}"
 
 
-def _tree_root(root: Path) -> Path:
+def _tree_root(root: RawPath) -> RawPath:
     for candidate in ("ILSVRC/Data/CLS-LOC", "Data/CLS-LOC"):
         if (root / candidate).is_dir():
             return root / candidate
     return root
 
 
-def _tree_sources(root: Path) -> Iterator[RawSource]:
+def _tree_sources(root: RawPath) -> Iterator[RawSource]:
+    if isinstance(root, HdfsPath):
+        raise DataError(
+            f"{root}: no tars of images; in HDFS only tars are used, put the folder there as one "
+            "tar per class in a tar, or give the local one"
+        )
     if not (root / "train").is_dir():
         yield from _class_folders(root, "train")
         return
@@ -206,13 +213,17 @@ def _tree_sources(root: Path) -> Iterator[RawSource]:
         yield from classes or [RawSource(split, "", folder, 0, -1)]
 
 
-def _class_folders(folder: Path, split: str) -> Iterator[RawSource]:
-    for path in sorted(folder.iterdir()):
+def _class_folders(folder: RawPath, split: str) -> Iterator[RawSource]:
+    for path in _sorted(folder.iterdir()):
         if path.is_dir() and is_wnid(path.name):
             yield RawSource(split, path.name, path, 0, -1)
 
 
-def _devkit(root: Path) -> Path:
+def _sorted(paths: Iterable[RawPath]) -> list[RawPath]:
+    return sorted(paths, key=str)
+
+
+def _devkit(root: RawPath) -> RawPath:
     return root / "devkit" / "data"
 
 
@@ -220,7 +231,7 @@ T = TypeVar("T")
 
 
 def _read(
-    folder: Path, name: str, reader: Callable[[Iterable[str], str], Mapping[str, T]]
+    folder: RawPath, name: str, reader: Callable[[Iterable[str], str], Mapping[str, T]]
 ) -> dict[str, T]:
     path = folder / name
     if not path.is_file():
@@ -229,11 +240,11 @@ def _read(
         return dict(reader(lines, str(path)))
 
 
-def _val_labels(root: Path, ilsvrc_ids: dict[str, int]) -> dict[str, str]:
+def _val_labels(root: RawPath, ilsvrc_ids: dict[str, int]) -> dict[str, str]:
     solution = _read(root, "LOC_val_solution.csv", read_val_solution)
     if solution:
         return solution
-    truths = sorted(_devkit(root).glob("*validation_ground_truth.txt"))
+    truths = _sorted(_devkit(root).glob("*validation_ground_truth.txt"))
     if not truths or not ilsvrc_ids:
         return {}
     wnids = {number: wnid for wnid, number in ilsvrc_ids.items()}

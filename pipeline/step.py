@@ -14,10 +14,11 @@ from typing import Any
 from mr_jobs.lib.errors import ConfigError, JobError
 from pipeline.cluster import Cluster
 from pipeline.config import Config, fingerprint
+from pipeline.hdfspath import HdfsPath
 from pipeline.progress import Progress
-from pipeline.rawdata import RawData, find_raw_data
+from pipeline.rawdata import RawData, RawPath, find_raw_data
 from pipeline.runs import Run, read_manifest, write_manifest
-from pipeline.stores import LocalStore, Store
+from pipeline.stores import HdfsStore, LocalStore, Store
 
 
 @dataclass
@@ -34,8 +35,15 @@ class Context:
     def data(self) -> RawData:
         """The raw data, looked at once."""
         if self._data is None:
-            self._data = find_raw_data(Path(self.run.data), allow_damaged=self.run.allow_damaged)
+            self._data = find_raw_data(self._root(), allow_damaged=self.run.allow_damaged)
         return self._data
+
+    def _root(self) -> RawPath:
+        if not self.run.data.startswith("hdfs:"):
+            return Path(self.run.data)
+        if not isinstance(self.store, HdfsStore):
+            raise ConfigError(f"--data {self.run.data} needs --runner hadoop")
+        return HdfsPath.parse(self.run.data, self.store)
 
     def store_of(self, step: Step) -> Store:
         """Return where a step's output is."""

@@ -112,21 +112,23 @@ class HdfsStore:
 
     def exists(self, name: str) -> bool:
         """Say whether there is a file or directory."""
-        return self._status(name) is not None
+        return self.status(name) is not None
 
     def files(self, name: str) -> list[str]:
         """List the data files in a directory."""
-        if not self.exists(name):
-            return []
+        found = self.list(name) if self.exists(name) else []
+        return [f"{name}/{file}" for file in found if file[0] not in "._"]
+
+    def list(self, name: str) -> list[str]:
+        """List the names in a directory, sorted."""
         try:
-            found = self._client.list(str(self.root / name))
+            return sorted(self._client.list(str(self.root / name)))
         except (HdfsError, requests.RequestException) as error:
             raise self._error(name, error) from error
-        return sorted(f"{name}/{file}" for file in found if file[0] not in "._")
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""
-        status = self._status(name)
+        status = self.status(name)
         if status is None:
             raise ClusterError(f"{self.uri(name)}: no such file in HDFS")
         raw = _HdfsFile(self._client, str(self.root / name), int(str(status["length"])))
@@ -150,7 +152,8 @@ class HdfsStore:
         except (HdfsError, requests.RequestException) as error:
             raise self._error(name, error) from error
 
-    def _status(self, name: str) -> dict[str, object] | None:
+    def status(self, name: str) -> dict[str, object] | None:
+        """Return WebHDFS's FileStatus of a file or directory; None if there is none."""
         try:
             return cast(
                 "dict[str, object] | None",

@@ -77,5 +77,5 @@ def test_merging_the_sorted_shards_gives_one_shuffled_order_on_every_runner(
         orders.append(list(heapq.merge(*shards)))  # type: ignore[type-var]
 
     assert orders[0] == orders[1]
-    names = [key.split(b"\t")[2] for key in orders[0]]  # type: ignore[union-attr]
+    names = [key.split(b"\t")[2] for key in orders[0]]  # type: ignore[union-attr, arg-type]
     assert names != sorted(names)

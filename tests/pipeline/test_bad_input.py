@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 
-def _inline(cli: Any, data: Path, *more: str) -> Any:
+def _inline(cli: Any, data: Path, *more: str | Path) -> Any:
     return cli("full", "--data", data, "--runner", "inline", *more)
 
 
@@ -208,7 +208,7 @@ def test_a_step_on_hadoop_without_a_cluster_says_what_to_do(
     _one_sentence(answer, 3, "bin/pipeline up")
 
 
-def test_hdfs_data_is_refused_with_a_sentence(cli: Any) -> None:
+def test_data_in_hdfs_needs_the_hadoop_runner(cli: Any) -> None:
     answer = cli("full", "--data", "hdfs:///imagenet/nowhere", "--runner", "inline")
 
-    _one_sentence(answer, 2, "hdfs:///imagenet/nowhere")
+    _one_sentence(answer, 2, "hdfs:///imagenet/nowhere", "--runner hadoop")
