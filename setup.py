@@ -21,10 +21,13 @@ setup(
         "numpy>=2.0,<3",
         "opencv-python-headless>=4.10,<5",  # 5.0 has no HOGDescriptor
         "pillow>=11",
+        "requests>=2.32",
         "scikit-learn>=1.6",
+        "scipy>=1.14",
         "scipy>=1.14",
         "setuptools>=77,<81",  # mrjob needs distutils on Python 3.12
         "threadpoolctl>=3",
+        "threadpoolctl>=3.5",
         "tqdm>=4.66",
     ],
     extras_require={

@@ -43,9 +43,11 @@ __all__ = [
     "mark_unsaved",
     "new_id",
     "status",
+    "unsaved_runs",
     "up",
 ]
 
+LOCKS_DIR = ROOT / "var" / "locks"
 RECEIPTS_DIR = ROOT / "var" / "receipts"
 PORT_BASE_RANGE = range(1024, 65500)
 
@@ -108,7 +110,7 @@ def up(
                 "destroy it first to move them"
             )
         variables: dict[str, Any] = _variables(name, place)
-        variables["cluster_id"] = mark.get("id") or cluster_id or new_id(name)
+        variables["cluster_expected_id"] = mark.get("id") or cluster_id or new_id(name)
         if port_base or old_base:
             variables["cluster_port_base"] = port_base or old_base
         if tarball:
@@ -147,7 +149,7 @@ def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
             return answer
         answer.update(exists=True, id=mark["id"], ok=False, daemons={}, unsaved=unsaved_runs(place))
         variables = _variables(name, place)
-        variables.update(cluster_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
+        variables.update(cluster_expected_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
         done = run_playbook("status", variables, lambda _: None)
     except ClusterError as error:
         return {**answer, "exists": True, "ok": False, "problem": str(error)}
@@ -184,7 +186,9 @@ def down(
     began = datetime.now(UTC)
     with _lock(name, place):
         variables: dict[str, Any] = _variables(name, place)
-        variables.update(cluster_id=expected_id or "", cluster_discard_unsaved=discard_unsaved)
+        variables.update(
+            cluster_expected_id=expected_id or "", cluster_discard_unsaved=discard_unsaved
+        )
         done = run_playbook("destroy", variables, progress)
     return _write_receipt(name, place, began, done)
 
@@ -196,9 +200,10 @@ def _variables(name: str, place: Path) -> dict[str, Any]:
 @contextmanager
 def _lock(name: str, place: Path) -> Iterator[None]:
     """Let one `up` or `down` at a time change a cluster; the lock ends with the process."""
-    locks = ROOT / "var" / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with (locks / f"cluster-{name}-{uuid.uuid5(uuid.NAMESPACE_URL, str(place))}").open("w") as file:
+    LOCKS_DIR.mkdir(parents=True, exist_ok=True)
+    with (LOCKS_DIR / f"cluster-{name}-{uuid.uuid5(uuid.NAMESPACE_URL, str(place))}").open(
+        "w"
+    ) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

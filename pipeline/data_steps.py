@@ -140,6 +140,7 @@ def _run(
         job=job,
         inputs=[context.store.uri(inputs)],
         output=context.store.uri(step.makes),
+        clear=lambda: context.store.delete(step.makes),
         args=args,
         jobconf=jobconf,
         counter=followed[0],

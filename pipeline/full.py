@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -152,7 +153,8 @@ def plan_of(run: Run, cluster_options: dict[str, Any]) -> Iterator[str]:
         state = "use the one that is there" if cluster else "to do"
         yield f"deploy    {state}: cluster {run.cluster}"
     context = open_context(run, cluster)
-    known = Path(run.data).exists() if run.runner != "hadoop" else cluster is not None
+    reachable = run.runner != "hadoop" or cluster is not None
+    known = reachable and (run.data.startswith("hdfs:") or Path(run.data).exists())
     for name, step in STEPS.items():
         done = known and is_done(step, context) is not None
         yield f"{name:9} {'done' if done else 'to do'}: {step.help}"
@@ -172,7 +174,11 @@ def _intermediate_outputs(run: Run, *, keep: bool) -> Iterator[None]:
 def _interrupts_as_errors() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into what Ctrl-C is, so that the cluster is destroyed on the way."""
 
+    own = os.getpid()
+
     def interrupt(number: int, _: object) -> None:
+        if os.getpid() != own:  # a worker that mrjob forked: it just ends
+            os._exit(128 + number)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}

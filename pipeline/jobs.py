@@ -29,13 +29,15 @@ _COUNTER_LINE = b"reporter:counter:images,"
 class JobSpec:
     """One job: its class, arguments, inputs and output, and what to expect.
 
-    `counter` names the counter of group `images` that follows the progress, of `total`.
+    `counter` names the counter of group `images` that follows the progress, of `total`; `clear`
+    removes what a failed try left of the output.
     """
 
     name: str
     job: type[ImageJob]
     inputs: Sequence[str]
     output: str
+    clear: Callable[[], None]
     args: Sequence[str] = ()
     jobconf: Sequence[str] = ()
     counter: str = "read"
@@ -44,10 +46,11 @@ class JobSpec:
 
 @dataclass
 class JobResult:
-    """Counters of group `images`, and where the job ran."""
+    """Counters of group `images`, where the job ran, and what its client complained of last."""
 
     counters: dict[str, int] = field(default_factory=dict)
     application_id: str | None = None
+    complaint: str | None = None
 
 
 def run_job(
@@ -71,7 +74,8 @@ def run_job(
         return _run_once(spec, runner, run_id, progress, cluster, [])
     except JobError as error:
         yarn.require_nodes(cluster.resourcemanager_url)
-        progress.note(f"the job failed and is tried once more, task by task ({error})")
+        progress.note(f"tried once more, as a job with tasks of its own: {error}")
+        spec.clear()
         return _run_once(
             spec, runner, run_id, progress, cluster, ["mapreduce.job.ubertask.enable=false"]
         )
@@ -133,7 +137,9 @@ def _failure(spec: JobSpec, tmp: Path, result: JobResult, cluster: Cluster | Non
     if damage:
         return DataError(f"{spec.name}: {damage}")
     where = f" (application {result.application_id})" if result.application_id else ""
-    return JobError(f"the job {spec.name}{where} failed: {cause or 'it left no reason'}")
+    return JobError(
+        f"the job {spec.name}{where} failed: {cause or result.complaint or 'it left no reason'}"
+    )
 
 
 @contextmanager
@@ -142,7 +148,10 @@ def _driver_log(result: JobResult, progress: Progress, cluster: Cluster | None) 
 
     class Follow(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            found = _APPLICATION.search(record.getMessage())
+            message = record.getMessage()
+            if record.levelno >= logging.ERROR or "Exception" in message:
+                result.complaint = message.strip().splitlines()[0]
+            found = _APPLICATION.search(message)
             if found and cluster and found.group(1) != result.application_id:
                 result.application_id = found.group(1)
                 page = f"{cluster.resourcemanager_url}/cluster/app/{result.application_id}"

@@ -30,6 +30,7 @@ PASSED_ENV = (
     *("http_proxy", "https_proxy", "no_proxy"),
 )
 PREFLIGHT = "cluster_preflight"
+BOOKKEEPING = ("set_fact", "validate_argument_spec")
 
 
 @dataclass
@@ -120,11 +121,12 @@ def _collect(playbook: Playbook, event: dict[str, Any], progress: Callable[[str]
     """Take what matters from one event; False keeps it out of the artifacts."""
     playbook.pid = event.get("pid") or playbook.pid
     kind, data = event.get("event", ""), event.get("event_data", {})
+    action = str(data.get("task_action", "")).rpartition(".")[2]
     if kind == "playbook_on_task_start":
-        progress(data.get("name") or data.get("task", ""))
+        if action not in BOOKKEEPING:
+            progress(str(data.get("name", "")).rpartition(" : ")[2])
     elif kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
         host, result = data.get("host", "?"), data.get("res", {})
-        action = str(data.get("task_action", "")).rpartition(".")[2]
         playbook.results.setdefault(action, {})[host] = result
         playbook.changed += bool(kind == "runner_on_ok" and result.get("changed"))
         if kind != "runner_on_ok" and not data.get("ignore_errors"):

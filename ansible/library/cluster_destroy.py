@@ -87,10 +87,19 @@ def check(args: dict[str, Any]) -> dict[str, Any] | None:
             f"the outputs of {', '.join(unsaved)} are only in the cluster {args['name']}; "
             "save them first, or destroy with --discard-unsaved"
         )
-    foreign = [entry.name for entry in os.scandir(root) if Path(entry.path).is_mount()]
-    if foreign:
-        raise Refusal(f"{root / foreign[0]} is a mount point; unmount it first")
+    mounts = mounts_below(root)
+    if mounts:
+        raise Refusal(
+            f"{mounts[0]} in the cluster {args['name']} is a mount point; unmount it first"
+        )
     return mark
+
+
+def mounts_below(root: Path) -> list[str]:
+    """List the mount points inside a directory. Source: proc_pid_mountinfo(5), the fifth field."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    return sorted(point for point in points if point.startswith(f"{root}/"))
 
 
 def delete(root: Path, mark: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +107,7 @@ def delete(root: Path, mark: dict[str, Any]) -> dict[str, Any]:
     left = find(mark["id"], str(root))
     if left:
         raise Refusal(f"{left[0].name} (pid {left[0].pid}) still runs; nothing was deleted")
-    entries = [entry.path for entry in os.scandir(root) if entry.name != MARK]
+    entries = [str(path) for path in root.iterdir() if path.name != MARK]
     command = ["rm", "-rf", "--one-file-system", "--", *entries]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils.cluster_directory import Refusal, read_mark
 from ansible.module_utils.cluster_http import get
 from ansible.module_utils.cluster_processes import find
 
@@ -19,7 +20,7 @@ module: cluster_health
 short_description: Ask a cluster's daemons how they are
 description: Polls until all is well, a daemon has died, or the time is over; never changes.
 options:
-  id: {type: str, required: true, description: Identity of the cluster.}
+  id: {type: str, default: "", description: Identity of the cluster; empty is the mark's.}
   directory: {type: str, required: true, description: Directory of the cluster on this host.}
   daemons: {type: list, elements: str, required: true, description: Daemons of this host.}
   urls: {type: dict, required: true, description: Web address of each kind of daemon.}
@@ -43,7 +44,7 @@ def main() -> None:
     """Poll the daemons of this host."""
     module = AnsibleModule(
         argument_spec={
-            "id": {"type": "str", "required": True},
+            "id": {"type": "str", "default": ""},
             "directory": {"type": "str", "required": True},
             "daemons": {"type": "list", "elements": "str", "required": True},
             "urls": {"type": "dict", "required": True},
@@ -54,6 +55,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     args = module.params
+    try:
+        args["id"] = args["id"] or (read_mark(args["directory"]) or {}).get("id", "")
+    except Refusal as refusal:
+        module.fail_json(msg=str(refusal))
     deadline = time.monotonic() + args["timeout_s"]
     health = look(args)
     while args["timeout_s"] and not all(state["ok"] for state in health.values()):
@@ -68,7 +73,8 @@ def main() -> None:
 
 def look(args: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Ask every daemon of this host once: {daemon: {pid, ok, says, figures}}."""
-    running = {process.daemon: process.pid for process in find(args["id"], args["directory"])}
+    found = find(args["id"], args["directory"]) if args["id"] else []
+    running = {process.daemon: process.pid for process in found}
     health = {}
     for name in args["daemons"]:
         state = {"pid": running.get(name), "url": args["urls"][name], "ok": False, "figures": {}}

@@ -46,9 +46,11 @@ def main() -> None:
     )
     args = module.params
     archive = Path(args["archive"])
+    if archive.exists():
+        module.exit_json(changed=False)
     names = sorted({line for path in Path(args["lists"]).glob("*") for line in read(path)})
-    if archive.exists() or not names or module.check_mode:
-        module.exit_json(changed=bool(names) and not archive.exists())
+    if not names or module.check_mode:
+        module.exit_json(changed=bool(names))
     with archive.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():  # another deployment may have made it meanwhile

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +49,8 @@ def find(cluster_id: str, cluster_dir: str) -> list[Process]:
     root = os.path.realpath(cluster_dir)
     spared = _ancestors()
     found = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) in spared:
-            continue
-        process = _inspect(int(entry.name), TOKEN + cluster_id, root)
+    for pid in _pids():
+        process = None if pid in spared else _inspect(pid, TOKEN + cluster_id, root)
         if process is not None:
             found.append(process)
     return sorted(found, key=lambda process: process.pid)
@@ -107,10 +106,9 @@ def port_holders() -> dict[int, str]:
             if fields[3] == LISTEN:
                 inodes[fields[9]] = int(fields[1].rpartition(":")[2], 16)
     holders = dict.fromkeys(inodes.values(), "another user's process")
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            for inode in _socket_inodes(entry.path) & inodes.keys():
-                holders[inodes[inode]] = f"{_program(entry.path)} (pid {entry.name})"
+    for pid in _pids():
+        for inode in _socket_inodes(pid) & inodes.keys():
+            holders[inodes[inode]] = f"{_program(pid)} (pid {pid})"
     return holders
 
 
@@ -128,8 +126,7 @@ def _inspect(pid: int, token: str, root: str) -> Process | None:
     stat = _stat(pid)
     if stat is None or stat[0] != "running" or not (token in argv or inside):
         return None
-    daemon = next((arg[len(DAEMON) :] for arg in argv if arg.startswith(DAEMON)), None)
-    return Process(pid, stat[1], daemon if token in argv else None, argv)
+    return Process(pid, stat[1], _daemon(argv) if token in argv else None, argv)
 
 
 def _stat(pid: int) -> tuple[str, int] | None:
@@ -162,11 +159,16 @@ def _signal(process: Process, number: signal.Signals) -> None:
             return
 
 
-def _socket_inodes(path: str) -> set[str]:
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+
+
+def _socket_inodes(pid: int) -> set[str]:
+    """Read the inodes of a process' sockets; none when it is not ours to look at."""
     inodes = set()
     try:
-        for entry in os.scandir(path + "/fd"):
-            target = str(Path(entry.path).readlink())
+        for descriptor in Path("/proc", str(pid), "fd").iterdir():
+            target = str(descriptor.readlink())
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
     except OSError:
@@ -174,10 +176,13 @@ def _socket_inodes(path: str) -> set[str]:
     return inodes
 
 
-def _program(path: str) -> str:
+def _program(pid: int) -> str:
     try:
-        argv = os.fsdecode(Path(path, "cmdline").read_bytes()).split("\0")
+        argv = os.fsdecode(Path("/proc", str(pid), "cmdline").read_bytes()).split("\0")
     except OSError:
         return "a process"
-    daemon = next((arg[len(DAEMON) :] for arg in argv if arg.startswith(DAEMON)), None)
-    return daemon or Path(argv[0]).name or "a process"
+    return _daemon(argv) or Path(argv[0]).name or "a process"
+
+
+def _daemon(argv: Sequence[str]) -> str | None:
+    return next((arg[len(DAEMON) :] for arg in argv if arg.startswith(DAEMON)), None)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import cluster as clusters
+from pipeline import playbooks
 from pipeline.cluster import Cluster
 
 FIRST_BASE, LAST_BASE, N_PORTS = 22000, 32000, 20
@@ -41,8 +42,19 @@ def _is_free(port: int) -> bool:
     return True
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep receipts, locks and Ansible's logs of these tests out of the user's `var`."""
+    var = tmp_path_factory.mktemp("var")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clusters, "RECEIPTS_DIR", var / "receipts")
+        patch.setattr(clusters, "LOCKS_DIR", var / "locks")
+        patch.setattr(playbooks, "LOG_DIR", var / "ansible")
+        yield
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a Hadoop cluster of its own name, ports and directory; destroy it in any case."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     place = tmp_path_factory.mktemp("cluster") / name

@@ -1,0 +1,55 @@
+"""A daemon that is not well is explained by its own last error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+LOG = """\
+2026-01-01 00:00:00,000 ERROR a.B: an old one
+2026-01-01 00:00:01,000 INFO a.B: and on
+2026-01-01 00:00:02,000 FATAL a.B: Error starting
+org.apache.hadoop.service.ServiceStateException: outer
+\tat a.B.main(B.java:1)
+Caused by: java.net.BindException: Port in use: 127.0.0.1:21001
+\tat a.B.bind(B.java:2)
+2026-01-01 00:00:03,000 INFO a.B: SHUTDOWN_MSG
+"""
+
+
+@pytest.fixture
+def health(library: Callable[[str], ModuleType]) -> Any:
+    return library("cluster_health")
+
+
+def test_last_error_comes_with_its_cause(health: Any, tmp_path: Path) -> None:
+    log = tmp_path / "namenode.log"
+    log.write_text(LOG)
+
+    said = health.last_error(log)
+
+    assert said.endswith(
+        "FATAL a.B: Error starting: Caused by: java.net.BindException: Port in use: 127.0.0.1:21001"
+    )
+
+
+def test_log_without_error_or_without_log_says_nothing(health: Any, tmp_path: Path) -> None:
+    (tmp_path / "quiet.log").write_text("2026-01-01 INFO a.B: all is well\n")
+
+    assert health.last_error(tmp_path / "quiet.log") == ""
+    assert health.last_error(tmp_path / "none.log") == ""
+
+
+def test_daemon_that_does_not_run_is_a_state_and_not_an_error(health: Any, tmp_path: Path) -> None:
+    args = {
+        **{"id": "one-1", "directory": str(tmp_path), "daemons": ["namenode"]},
+        "urls": {"namenode": "http://127.0.0.1:1"},
+    }
+
+    state = health.look(args)["namenode"]
+
+    assert (state["pid"], state["ok"], state["says"]) == (None, False, "does not run")

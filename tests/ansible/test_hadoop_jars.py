@@ -1,0 +1,131 @@
+"""Jars are had once, whole or not at all, and never from a tarball with a wrong checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+MEMBERS = {
+    "common/hadoop-common-3.4.2.jar": True,
+    "common/lib/guava-27.0-jre.jar": True,
+    "common/hadoop-common-3.4.2-tests.jar": False,
+    "common/sources/hadoop-common-3.4.2-sources.jar": False,
+    "hdfs/hadoop-hdfs-3.4.2-tests.jar": True,  # the web pages are in it
+    "hdfs/hadoop-hdfs-client-3.4.2-tests.jar": False,
+    "yarn/timelineservice/hadoop-yarn-server-timelineservice-3.4.2.jar": True,
+    "yarn/timelineservice/hadoop-yarn-server-timelineservice-hbase-client-3.4.2.jar": False,
+    "mapreduce/hadoop-mapreduce-client-app-3.4.2.jar": True,
+    "tools/lib/hadoop-streaming-3.4.2.jar": True,
+    "tools/lib/bundle-2.29.52.jar": False,
+    "client/hadoop-client-api-3.4.2.jar": False,
+}
+
+
+@pytest.fixture
+def jars(library: Callable[[str], ModuleType]) -> Any:
+    return library("hadoop_jars")
+
+
+@pytest.fixture
+def tarball(tmp_path: Path) -> Path:
+    """Write a small tarball in the layout of Apache's."""
+    path = tmp_path / "hadoop-3.4.2.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member in MEMBERS:
+            info = tarfile.TarInfo(f"hadoop-3.4.2/share/hadoop/{member}")
+            info.size = len(member)
+            archive.addfile(info, io.BytesIO(member.encode()))
+    return path
+
+
+def sha512(path: Path) -> str:
+    return hashlib.sha512(path.read_bytes()).hexdigest()
+
+
+def arguments(cache: Path, tarball: Path, digest: str) -> dict[str, Any]:
+    return {
+        **{"cache": str(cache), "version": "3.4.2", "pom": "<project/>"},
+        **{"tarball": str(tarball), "sha512": digest},
+    }
+
+
+def test_tarball_gives_the_jars_of_the_class_path_and_no_others(
+    jars: Any, tarball: Path, tmp_path: Path
+) -> None:
+    args = arguments(tmp_path / "cache", tarball, sha512(tarball).upper())
+    home = jars.home_of(args)
+    home.parent.mkdir()
+
+    jars.make(home, args)
+
+    wanted = {Path(member).name for member, is_wanted in MEMBERS.items() if is_wanted}
+    assert {path.name for path in (home / "lib").iterdir()} == wanted
+    assert [path.name for path in home.parent.iterdir()] == [home.name]
+
+
+def test_index_jar_names_every_jar_in_lines_of_72_bytes(
+    jars: Any, tarball: Path, tmp_path: Path
+) -> None:
+    args = arguments(tmp_path / "cache", tarball, sha512(tarball))
+    home = jars.home_of(args)
+    home.parent.mkdir()
+    jars.make(home, args)
+
+    manifest = zipfile.ZipFile(home / "hadoop.jar").read("META-INF/MANIFEST.MF").decode()
+
+    assert max(len(line) for line in manifest.split("\r\n")) <= 72
+    class_path = manifest.replace("\r\n ", "").split("Class-Path: ")[1].split()
+    assert sorted(class_path) == sorted(f"lib/{path.name}" for path in (home / "lib").iterdir())
+
+
+def test_wrong_checksum_is_refused_and_leaves_nothing(
+    jars: Any, tarball: Path, tmp_path: Path
+) -> None:
+    args = arguments(tmp_path / "cache", tarball, "0" * 128)
+    home = jars.home_of(args)
+    home.parent.mkdir()
+
+    with pytest.raises(jars.Failure, match=r"has sha512 .* refused"):
+        jars.make(home, args)
+    assert list(home.parent.iterdir()) == []
+
+
+def test_missing_tarball_is_named(jars: Any, tmp_path: Path) -> None:
+    with pytest.raises(jars.Failure, match=r"gone\.tar\.gz does not exist"):
+        jars.make(tmp_path / "home", arguments(tmp_path, tmp_path / "gone.tar.gz", "0" * 128))
+
+
+def test_missing_maven_is_named(jars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(jars.Failure, match=r"Maven is missing .* install it"):
+        jars.resolve("<project/>", tmp_path)
+
+
+def test_maven_error_is_one_sentence(
+    jars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maven = tmp_path / "mvn"
+    maven.write_text("#!/bin/sh\necho '[INFO] a'\necho '[ERROR] no such artifact'\nexit 1\n")
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    with pytest.raises(jars.Failure, match=r"could not resolve Hadoop's jars: no such artifact$"):
+        jars.resolve("<project/>", tmp_path)
+
+
+def test_another_pom_or_tarball_is_another_distribution(jars: Any, tmp_path: Path) -> None:
+    by_maven = {**arguments(tmp_path, tmp_path, ""), "tarball": ""}
+    other_pom = {**by_maven, "pom": "<project>2</project>"}
+    by_tarball = arguments(tmp_path, tmp_path, "ab" * 64)
+
+    assert len({jars.home_of(args) for args in (by_maven, other_pom, by_tarball)}) == 3

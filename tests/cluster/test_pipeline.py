@@ -1,0 +1,203 @@
+"""The pipeline on a real cluster: the same records as without one, and what faults do to it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mr_jobs.lib.sequencefile import Reader, Writer
+from pipeline.cluster import Cluster
+from pipeline.sample import write_sample
+from pipeline.stores import HdfsStore
+from tests.cluster import pipelines as p
+from tests.cluster.conftest import free_port_base
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A small sample in ILSVRC's layout, with the odd files of ../shared as one more class."""
+    root = tmp_path_factory.mktemp("data") / "sample"
+    write_sample(root, n_classes=3, n_images=40, seed=5)
+    quirky = repo_root.parent / "shared" / "data" / "quirky" / "images"
+    if quirky.is_dir():
+        inner = root / "n99009999.tar"
+        with tarfile.open(inner, "w") as tar:
+            for path in sorted(quirky.iterdir()):
+                tar.add(path, path.name)
+        with tarfile.open(root / "ILSVRC2012_img_train.tar", "a") as tar:
+            tar.add(inner, inner.name)
+        inner.unlink()
+        with (root / "LOC_synset_mapping.txt").open("a") as mapping:
+            mapping.write("n99009999 odd files\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def hadoop_run(cluster: Cluster, data: Path) -> Iterator[dict[str, Any]]:
+    """A run on the cluster that was there before, whose outputs stay in HDFS."""
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    with p.forgotten(run_id):
+        yield p.run("full", "--data", data, "--run-id", run_id, *p.on(cluster))
+
+
+@pytest.mark.parametrize("runner", ["inline", "local"])
+def test_records_and_predictions_are_the_same_as_without_a_cluster(
+    cluster: Cluster, data: Path, hadoop_run: dict[str, Any], runner: str
+) -> None:
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    with p.forgotten(run_id):
+        here = p.run("full", "--data", data, "--runner", runner, "--run-id", run_id, "--keep")
+        on_hadoop, local = p.store_of(hadoop_run["run_id"], cluster), p.store_of(run_id, None)
+
+        for name in ("bundles", "features", "shards"):
+            assert p.records(on_hadoop, name) == p.records(local, name), name
+        assert p.lines(on_hadoop, "catalog") == p.lines(local, "catalog")
+        assert hadoop_run["counts"] == here["counts"]
+        both = [Path(r["run_dir"]) / "predictions.tsv" for r in (hadoop_run, here)]
+        assert both[0].read_bytes() == both[1].read_bytes()
+
+
+def test_hadoop_prints_a_bundle_that_python_wrote_and_that_it_wrote(
+    cluster: Cluster, hadoop_run: dict[str, Any], tmp_path: Path
+) -> None:
+    store = p.store_of(hadoop_run["run_id"], cluster)
+    name = store.files("bundles")[-1]
+    with store.open(name) as file:
+        records = [(r.key, r.value) for r in Reader(file, name).records()][:5]
+    mine = tmp_path / "mine.seq"
+    with mine.open("wb") as out, Writer(out) as writer:
+        for key, value in records:
+            writer.append(key, value)
+
+    by_python = _text(cluster, mine.as_uri())
+    by_hadoop = _text(cluster, store.uri(name))
+
+    assert len(by_python) == 5
+    assert by_hadoop[:5] == by_python
+    assert by_python[0].split("\t")[0] == bytes(records[0][0]).hex(" ")  # type: ignore[arg-type]
+
+
+def _text(cluster: Cluster, uri: str) -> list[str]:
+    command = [str(cluster.hadoop_bin), "fs", "-text", uri]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return answer.stdout.splitlines()
+
+
+def test_a_killed_map_task_changes_nothing(cluster: Cluster, hadoop_run: dict[str, Any]) -> None:
+    before = _forget_features(cluster, hadoop_run)
+
+    process = p.start("features", "--run-id", hadoop_run["run_id"], *p.on(cluster))
+    p.kill(p.wait_until_there(lambda: p.tasks(cluster.dir, "mr_extract_features.py")))
+    p.end(process)
+
+    assert p.records(p.store_of(hadoop_run["run_id"], cluster), "features") == before
+
+
+def test_a_killed_nodemanager_is_started_again_and_the_run_ends_the_same(
+    cluster: Cluster, hadoop_run: dict[str, Any]
+) -> None:
+    before = _forget_features(cluster, hadoop_run)
+    predictions = (Path(hadoop_run["run_dir"]) / "predictions.tsv").read_bytes()
+
+    process = p.start("full", "--run-id", hadoop_run["run_id"], *p.on(cluster))
+    p.wait_until_there(lambda: p.tasks(cluster.dir, "mr_extract_features.py"))
+    p.kill(p.daemon(cluster, "NodeManager"))
+    process.communicate(timeout=400)
+    again = p.run("full", "--run-id", hadoop_run["run_id"], *p.on(cluster))
+
+    assert p.records(p.store_of(hadoop_run["run_id"], cluster), "features") == before
+    assert (Path(again["run_dir"]) / "predictions.tsv").read_bytes() == predictions
+    assert p.daemon(cluster, "NodeManager")
+
+
+def test_a_killed_pipeline_goes_on_with_its_run_id(
+    cluster: Cluster, hadoop_run: dict[str, Any]
+) -> None:
+    before = _forget_features(cluster, hadoop_run)
+
+    process = p.start("full", "--run-id", hadoop_run["run_id"], *p.on(cluster))
+    p.wait_until_there(lambda: p.tasks(cluster.dir, "mr_extract_features.py"))
+    p.kill([process.pid])
+    process.communicate()
+    again = p.run("full", "--run-id", hadoop_run["run_id"], *p.on(cluster))
+
+    assert "bundle: already done" in again["stderr"]
+    assert p.records(p.store_of(hadoop_run["run_id"], cluster), "features") == before
+
+
+def _forget_features(cluster: Cluster, run: dict[str, Any]) -> list[tuple[object, object]]:
+    store = p.store_of(run["run_id"], cluster)
+    before = p.records(store, "features")
+    store.delete("features")
+    return before
+
+
+def test_a_failed_task_is_reported_with_its_python_traceback(
+    cluster: Cluster, hadoop_run: dict[str, Any]
+) -> None:
+    store = p.store_of(hadoop_run["run_id"], cluster)
+    first = store.files("bundles")[0]
+    with store.open(first) as file:
+        whole = file.read()
+    store.delete("features")
+    damaged = whole.replace(b"train/n9", b"twist/n9", 1)
+    store.write(first, [damaged])
+    try:
+        _, err = p.end(p.start("features", "--run-id", hadoop_run["run_id"], *p.on(cluster)), 5)
+    finally:
+        store.write(first, [whole])
+
+    assert "not an image key" in err.splitlines()[-1]
+
+
+def test_raw_tars_that_are_in_hdfs_are_used_where_they_are(
+    cluster: Cluster, data: Path, hadoop_run: dict[str, Any]
+) -> None:
+    raw = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/raw")
+    for path in data.iterdir():
+        if path.is_file():
+            raw.write(path.name, [path.read_bytes()])
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    with p.forgotten(run_id):
+        for step in ("ingest", "bundle"):
+            source = ("--data", "hdfs:///raw") if step == "ingest" else ()
+            p.run(step, *source, "--run-id", run_id, *p.on(cluster))
+        mine, other = p.store_of(run_id, cluster), p.store_of(hadoop_run["run_id"], cluster)
+
+        assert p.records(mine, "bundles") == p.records(other, "bundles")
+        assert not mine.exists("raw")
+
+
+def test_hdfs_data_that_does_not_exist_is_named(cluster: Cluster) -> None:
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    with p.forgotten(run_id):
+        process = p.start("full", "--data", "hdfs:///none", "--run-id", run_id, *p.on(cluster))
+        _, err = p.end(process, 2)
+
+    assert "no such data directory: hdfs://" in err.splitlines()[-1]
+
+
+def test_ctrl_c_destroys_what_the_run_made(tmp_path: Path, data: Path) -> None:
+    name, run_id = f"test-{uuid.uuid4().hex[:8]}", f"test-{uuid.uuid4().hex[:8]}"
+    place = tmp_path / name
+    with p.forgotten(run_id):
+        process = p.start(
+            "full", "--data", data, "--run-id", run_id, "--name", name, "--cluster-dir", place,
+            "--port-base", free_port_base(),
+        )  # fmt: skip
+        p.wait_until_there(lambda: p.tasks(place, "mr_bundle_images.py"))
+        process.send_signal(signal.SIGINT)
+        _, err = p.end(process, 130)
+
+    assert "nothing is left of it" in err
+    assert not place.exists()
+    assert not p.processes(lambda argv, _: any(f"cluster.id={name}-" in arg for arg in argv))
