@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from mr_jobs.lib.errors import PipelineError
+from mr_jobs.lib.errors import ConfigError, PipelineError, is_full_disk
 from pipeline import commands
 from pipeline.arguments import build_parser
 from pipeline.output import as_text
 
 _INTERRUPTED = 130
+_FULL_DISK = "the disk is full ({}); free space, then go on with --run-id (see `bin/pipeline runs`)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        where = error.filename or "a file that was open"
+        print(f"pipeline {args.command}: {_FULL_DISK.format(where)}", file=sys.stderr)
+        return ConfigError.exit_code
     return 0
 
 

@@ -173,7 +173,6 @@ def _intermediate_outputs(run: Run, *, keep: bool) -> Iterator[None]:
 @contextmanager
 def _interrupts_as_errors() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into what Ctrl-C is, so that the cluster is destroyed on the way."""
-
     own = os.getpid()
 
     def interrupt(number: int, _: object) -> None:

@@ -114,7 +114,8 @@ def _as_tar(source: RawSource, store: Store, folder: Path, stack: ExitStack) -> 
         stack.callback(path.unlink)
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         names: set[str] = set()
-        for file in sorted(p for p in source.path.rglob("*") if p.is_file()):
+        files = [path for path in source.path.rglob("*") if path.is_file()]
+        for file in sorted(files, key=lambda path: (len(path.parts), path)):
             inside = "__".join(file.relative_to(source.path).parts)
             info = tarfile.TarInfo(inside if file.name in names else file.name)
             names.add(info.name)

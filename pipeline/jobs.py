@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from mrjob.step import StepFailedException
 
 from mr_jobs.job import ImageJob
-from mr_jobs.lib.errors import DataError, JobError, PipelineError
+from mr_jobs.lib.errors import DataError, JobError, PipelineError, is_full_disk
 from pipeline import failures, yarn
 from pipeline.cluster import Cluster
 from pipeline.progress import Progress
@@ -99,7 +99,7 @@ def _run_once(
             except StepFailedException as error:
                 raise _failure(spec, Path(tmp), result, cluster) from error
             except (PipelineError, OSError, ValueError) as error:
-                if isinstance(error, PipelineError):
+                if isinstance(error, PipelineError) or is_full_disk(error):
                     raise
                 raise JobError(f"{spec.name}: {type(error).__name__}: {error}") from error
             for step in mrjob_runner.counters():

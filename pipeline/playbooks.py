@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,10 +88,8 @@ def run_playbook(name: str, variables: dict[str, Any], progress: Callable[[str],
     )
     runner.config.env = _environment(runner.config.env)
     try:
-        runner.run()
+        _run(runner.run, playbook)
     finally:
-        if runner.rc is None:
-            _interrupt(playbook.pid)
         (private / "run" / "command").unlink(missing_ok=True)
         _drop_old_logs()
     playbook.rc = runner.rc
@@ -159,18 +157,25 @@ def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
     return kind(f"{task!r} failed on {hosts or host}: {essence} (log: {playbook.log})")
 
 
-def _interrupt(pid: int | None) -> None:
-    """Stop a playbook that the caller left early; SIGINT makes it end its workers too."""
-    if pid is None:
-        return
-    for number in (signal.SIGINT, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(pid, number)
-            deadline = time.monotonic() + STOP_S
-            while time.monotonic() < deadline:
-                if os.waitpid(pid, os.WNOHANG) != (0, 0):
-                    return
-                time.sleep(POLL_S)
+def _run(run: Callable[[], object], playbook: Playbook) -> None:
+    """Run a playbook in a thread, so that an interrupt of the caller can end it in good order."""
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(run)
+        try:
+            future.result()
+        finally:
+            for number in (signal.SIGINT, signal.SIGKILL):  # the first makes it end its workers too
+                _signal(number, playbook, future)
+
+
+def _signal(number: int, playbook: Playbook, future: Future[object]) -> None:
+    """Signal the playbook's process unless it is over, and wait for its end."""
+    deadline = time.monotonic() + STOP_S
+    while not future.done() and playbook.pid is None and time.monotonic() < deadline:
+        time.sleep(POLL_S)  # no event yet, so its pid is not known
+    if not future.done() and playbook.pid is not None:
+        os.kill(playbook.pid, number)
+        wait([future], timeout=STOP_S)
 
 
 def _drop_old_logs() -> None:

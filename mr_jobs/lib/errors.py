@@ -4,6 +4,8 @@ Every message is one sentence that says what is wrong, where, and what to do nex
 not one of these is a programmer's mistake and fails loudly with its traceback.
 """
 
+import errno
+
 
 class PipelineError(Exception):
     """Base of every error that is the user's or the machine's, not the programmer's."""
@@ -51,3 +53,8 @@ class ImageError(DataError, ValueError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Say whether an error means that a disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

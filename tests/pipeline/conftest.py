@@ -46,7 +46,7 @@ def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cli(own_var: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., "Answer"]:
+def cli(own_var: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """Run a command in this process."""
     from pipeline.__main__ import main
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from mr_jobs.lib.errors import ConfigError, ImageError
-from mr_jobs.lib.images import decode, probe
 from mr_jobs.lib.imagenet import ImageKey, read_clsloc_map, read_synset_mapping, read_val_solution
+from mr_jobs.lib.images import decode, probe
 from pipeline.rawdata import find_raw_data
 from pipeline.sample import SampleSummary, write_sample
 from pipeline.sample_pictures import CLASSES, draw, encode
