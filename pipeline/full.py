@@ -96,7 +96,8 @@ def destroy(run: Run, cluster_options: dict[str, Any], *, discard: bool) -> str 
         run.cluster_id = None
         run.steps["destroy"] = {"seconds": round(progress.seconds, 1)}
         run.save()
-        progress.note(f"nothing is left of it after {progress.seconds:.0f} s; receipt: {receipt}")
+        if receipt:
+            progress.note(f"nothing is left of it after {progress.seconds:.0f} s: {receipt}")
     return str(receipt) if receipt else None
 
 
