@@ -113,9 +113,10 @@ def up(
         variables["cluster_expected_id"] = mark.get("id") or cluster_id or new_id(name)
         if port_base or old_base:
             variables["cluster_port_base"] = port_base or old_base
+        if not tarball:  # a cluster stays what it was made from
+            tarball, tarball_sha512 = mark.get("tarball"), mark.get("tarball_sha512")
         if tarball:
-            variables["hadoop_tarball"] = tarball
-            variables["hadoop_tarball_sha512"] = tarball_sha512
+            variables.update(hadoop_tarball=tarball, hadoop_tarball_sha512=tarball_sha512)
         done = run_playbook("deploy", variables, progress)
     seconds = time.monotonic() - started
     return UpResult(Cluster.load(place), done.changed, seconds, created=not mark)

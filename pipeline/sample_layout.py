@@ -164,7 +164,7 @@ class SampleWriter:
         self.images.append(_Image(split, class_index, image_id, width_px, height_px, picture.boxes))
         n_done, n_total = len(self.images), self.names.n_total
         if n_done % 100 == 0 or n_done == n_total:
-            self.progress(f"sample: {n_done}/{n_total} images drawn")
+            self.progress(f"{n_done}/{n_total} images drawn")
 
     def _write_bbox_tar(self, name: str) -> None:
         """Write boxes of every validation image and, as ILSVRC has them, of part of train."""

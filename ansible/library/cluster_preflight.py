@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def main() -> None:
     problems += check_disk(args["directory"], args["min_disk_mb"], args["max_disk_percent"])
     if not running:
         problems += check_memory(total_mb, budget_mb, args["min_memory_mb"])
+    problems += check_host_name(socket.gethostname())
     problems += check_ports(args["ports"], {process.pid for process in running})
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
@@ -162,6 +164,17 @@ def check_disk(directory: str, min_mb: int, max_percent: float) -> list[str]:
             "NodeManager is unhealthy and jobs hang: free some space"
         )
     return problems
+
+
+def check_host_name(name: str) -> list[str]:
+    """Say so when this machine's own name does not resolve: Hadoop then refuses every job."""
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        return [
+            f"this machine's name {name} does not resolve: add `127.0.1.1 {name}` to /etc/hosts"
+        ]
+    return []
 
 
 def check_ports(ports: dict[str, Any], ours: set[int]) -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -68,7 +69,10 @@ def read(path: Path) -> list[str]:
 
 def dump(args: dict[str, str], archive: Path, names: list[str]) -> str:
     """Dump beside the archive and rename; return the problem, empty when there is none."""
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".making-") as scratch:
+    prefix = f".making-{archive.name}-"
+    for stale in archive.parent.glob(f"{prefix}*"):  # of one that was killed; the lock is ours
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=prefix) as scratch:
         listed, made = Path(scratch, "classes"), Path(scratch, "made.jsa")
         listed.write_text("\n".join(names) + "\n")
         command = [args["java"], *args["options"], "-Xshare:dump", "-cp", args["jar"]]

@@ -36,6 +36,8 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 home: {description: Directory of this distribution, with lib in it., returned: success, type: str}
+version: {description: Version of Hadoop found in it., returned: success, type: str}
+streaming_jar: {description: Its streaming jar., returned: success, type: str}
 archives: {description: Names of its class archives., returned: success, type: list}
 """
 
@@ -62,7 +64,7 @@ def main() -> None:
     args = module.params
     home = home_of(args)
     if module.check_mode:
-        module.exit_json(changed=not home.is_dir(), home=str(home), archives=[])
+        module.exit_json(changed=not home.is_dir(), **describe(home))
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock(home.with_name(f"{home.name}.lock")):
@@ -71,15 +73,26 @@ def main() -> None:
                 make(home, args)
     except Failure as failure:
         module.fail_json(msg=str(failure))
-    archives = sorted(path.name for path in home.glob("*.jsa"))
-    module.exit_json(changed=changed, home=str(home), archives=archives)
+    module.exit_json(changed=changed, **describe(home))
 
 
 def home_of(args: dict[str, Any]) -> Path:
-    """Name a distribution after its version and what decides its content."""
-    content = args["sha512"].lower() if args["tarball"] else args["pom"]
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    """Name a distribution after what decides its content."""
+    if args["tarball"]:
+        return Path(args["cache"], f"hadoop-tarball-{args['sha512'].lower()[:12]}")
+    digest = hashlib.sha256(args["pom"].encode()).hexdigest()[:12]
     return Path(args["cache"], f"hadoop-{args['version']}-{digest}")
+
+
+def describe(home: Path) -> dict[str, Any]:
+    """Tell what is in a distribution: its version by its streaming jar, and its class archives."""
+    streaming = next(iter(home.glob(f"lib/{STREAMING}")), None)
+    return {
+        "home": str(home),
+        "streaming_jar": str(streaming or ""),
+        "version": streaming.stem.removeprefix("hadoop-streaming-") if streaming else "",
+        "archives": sorted(path.name for path in home.glob("*.jsa")),
+    }
 
 
 @contextmanager
@@ -92,7 +105,10 @@ def lock(path: Path) -> Iterator[None]:
 
 def make(home: Path, args: dict[str, Any]) -> None:
     """Fill a temporary directory and rename it: a distribution is there whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".making-") as scratch:
+    prefix = f".making-{home.name}-"
+    for stale in home.parent.glob(f"{prefix}*"):  # of one that was killed; the lock is ours
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=prefix) as scratch:
         made = Path(scratch, "home")
         (made / "lib").mkdir(parents=True)
         if args["tarball"]:

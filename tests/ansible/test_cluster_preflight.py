@@ -121,5 +121,12 @@ def test_port_in_use_is_named_with_its_holder(preflight: Any) -> None:
         assert preflight.check_ports({"namenode_rpc": port}, ours={os.getpid()}) == []
 
 
+def test_own_name_that_does_not_resolve_is_said(preflight: Any) -> None:
+    (problem,) = preflight.check_host_name("no-such-host.invalid")
+
+    assert "no-such-host.invalid does not resolve" in problem
+    assert preflight.check_host_name("localhost") == []
+
+
 def test_control_group_limit_counts_as_the_memory(preflight: Any) -> None:
     assert 0 < preflight.total_memory_mb() <= os.sysconf("SC_PHYS_PAGES") * 4096 // 2**20 + 1

@@ -94,6 +94,18 @@ def test_daemons_listen_on_loopback_but_for_the_shuffle(cluster: Cluster) -> Non
             assert address.startswith("0100007F:") or address == shuffle
 
 
+def test_daemons_stay_within_their_share_of_four_gib(cluster: Cluster) -> None:
+    pss_kb = 0  # resident, with pages that several share counted once
+    for daemon in state(cluster)["daemons"].values():
+        rollup = Path(f"/proc/{daemon['pid']}/smaps_rollup").read_text()
+        pss_kb += int(rollup.partition("Pss:")[2].split()[0])
+    metrics = json.loads(page(f"{cluster.resourcemanager_url}/ws/v1/cluster/metrics"))
+
+    containers_mb = metrics["clusterMetrics"]["totalMB"]
+    assert pss_kb / 1024 <= 1024
+    assert pss_kb / 1024 + containers_mb <= 4096
+
+
 @pytest.mark.parametrize("uber", ["true", "false"])
 def test_streaming_job_runs_python_and_its_counters_reach_the_client(
     cluster: Cluster, uber: str, tmp_path: Path
