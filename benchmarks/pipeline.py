@@ -45,7 +45,7 @@ def rows(data: Path | None, port_base: int) -> Iterator[tuple[str, float, str]]:
         yield command, seconds, f"changed={result['changed']}"
     seconds, result = timed("down", "--name", NAME, "--yes", NAME)
     yield "down", seconds, "nothing left"
-    sources = [("synthetic sample", ())]
+    sources: list[tuple[str, tuple[str, ...]]] = [("synthetic sample", ())]
     if data is not None:
         sources.append((data.name, ("--data", str(data))))
     for label, source in sources:

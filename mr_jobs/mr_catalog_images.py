@@ -19,8 +19,8 @@ from mrjob.step import MRStep
 
 from mr_jobs.job import BundleInput, bundle_step
 from mr_jobs.lib.errors import ImageError
-from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
 from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
 from mr_jobs.lib.images import MAX_IMAGE_PX, decode, probe
 from mr_jobs.lib.records import CatalogRow
 
@@ -44,8 +44,8 @@ class MRCatalogImages(BundleInput):
             "--min-side-px",
             type=int,
             default=FeatureSpec().image_px,
-            help="decode a large JPEG reduced, as the features job with this image_px will, so that "
-            "the two agree on what decodes (default: %(default)s)",
+            help="decode a large JPEG reduced, as the features job with this image_px will, so "
+            "that the two agree on what decodes (default: %(default)s)",
         )
 
     def steps(self) -> list[MRStep]:

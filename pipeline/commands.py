@@ -151,7 +151,8 @@ def _sample(args: Namespace) -> dict[str, Any]:
     given = {name: value for name, value in sizes.items() if value is not None}
     with Progress("sample") as progress:
         summary = write_sample(args.directory, seed=args.seed, progress=progress.note, **given)
-    return {"dir": args.directory, **summary._asdict()}
+    odd_images = [image._asdict() for image in summary.odd_images]
+    return {"dir": args.directory, **summary._asdict(), "odd_images": odd_images}
 
 
 def _predict(args: Namespace) -> dict[str, Any]:

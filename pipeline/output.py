@@ -59,9 +59,16 @@ def _predict(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _status(result: dict[str, Any]) -> Iterator[str]:
-    yield from _key_values({k: v for k, v in result.items() if k != "daemons"})
-    for daemon in result.get("daemons", []):
-        yield "  " + "  ".join(f"{key} {value}" for key, value in daemon.items())
+    if not result["exists"]:
+        yield f"there is no cluster {result['name']}; `bin/pipeline up` deploys it"
+        return
+    state = "well" if result["ok"] else "NOT WELL: `bin/pipeline up` starts what is missing"
+    yield f"{result['name']} in {result['dir']}: {state}"
+    for name, daemon in result["daemons"].items():
+        pid = daemon["pid"] or "-"
+        yield f"  {name:16} pid {pid!s:8} {daemon['url']:24} {daemon['says']}"
+    for run_id in result["unsaved"]:
+        yield f"  run {run_id} is not saved yet"
 
 
 def _key_values(result: dict[str, Any]) -> Iterator[str]:

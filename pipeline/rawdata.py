@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 from mr_jobs.lib.errors import ConfigError, DataError
 from mr_jobs.lib.imagenet import (
@@ -110,15 +109,18 @@ def _tar_sources(root: RawPath, warnings: list[str], *, allow_damaged: bool) -> 
         path = _find_tar(root, split)
         if path is None:
             continue
-        with open_tar(path) as tar:
-            first = tar.next()
+        n_bytes = path.stat().st_size
+        members = checked_members(path, 0, n_bytes, [], allow_damaged=True)
+        first = next((member for member in members if not member.isdir()), None)
         if first is None or not first.name.endswith(".tar"):
-            yield RawSource(split, "", path, 0, path.stat().st_size)
+            yield RawSource(split, "", path, 0, n_bytes)
             continue
-        members = checked_members(path, 0, path.stat().st_size, warnings, allow_damaged)
+        members = checked_members(path, 0, n_bytes, warnings, allow_damaged)
         seen: set[str] = set()
         for member in members:
             wnid = member.name.removesuffix(".tar").removeprefix("./")
+            if member.isdir():
+                continue
             if not (member.isreg() and member.name.endswith(".tar") and is_wnid(wnid)):
                 warnings.append(
                     f"{path.name}: member {member.name!r} is not a <wnid>.tar, left out"
@@ -128,16 +130,6 @@ def _tar_sources(root: RawPath, warnings: list[str], *, allow_damaged: bool) -> 
             else:
                 seen.add(wnid)
                 yield RawSource(split, wnid, path, member.offset_data, member.size)
-
-
-@contextmanager
-def open_tar(path: RawPath) -> Iterator[tarfile.TarFile]:
-    """Open an uncompressed tar for reading; one that is none is a DataError."""
-    try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            yield tar
-    except tarfile.ReadError as error:
-        raise DataError(f"{path}: not a readable tar ({error})") from error
 
 
 def checked_members(
@@ -156,15 +148,16 @@ def checked_members(
     with path.open("rb") as file:
         file.seek(offset)
         try:
-            with tarfile.open(fileobj=file, mode="r:") as tar:
+            bounded = cast("BinaryIO", _BoundedReader(file, limit))
+            with tarfile.open(fileobj=bounded, mode="r:") as tar:
                 while (member := tar.next()) is not None:
-                    if tar.offset > limit:
+                    if not end < tar.offset <= limit:  # a negative size would lead in circles
                         break
                     tar.members.clear()  # type: ignore[attr-defined]  # else it remembers them
                     end = tar.offset
                     yield member
             damage = _damage_at_end(file, end, limit)
-        except tarfile.ReadError as error:
+        except (tarfile.ReadError, ValueError) as error:  # ValueError: a PAX record of nonsense
             damage = f"is no tar, or is cut off ({error}),"
     if damage is None:
         return
@@ -174,6 +167,21 @@ def checked_members(
             "use the images before it"
         )
     warnings.append(f"{path.name}: {damage} at byte {end}; the rest of it is left out")
+
+
+class _BoundedReader:
+    """A file that ends at `limit` for tarfile, which reads as many bytes as a header claims."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file = file
+        self._limit = limit
+        self.tell, self.seek = file.tell, file.seek
+
+    def read(self, n_bytes: int) -> bytes:
+        """Read at most to the limit; a negative size is not "all there is" but damage."""
+        if n_bytes < 0:
+            raise tarfile.ReadError("a header claims a negative size")
+        return self._file.read(max(0, min(n_bytes, self._limit - self._file.tell())))
 
 
 def _damage_at_end(file: BinaryIO, end: int, limit: int) -> str | None:

@@ -76,7 +76,9 @@ def check(args: dict[str, Any]) -> dict[str, Any] | None:
     if mark is None:
         if root.exists() and any(root.iterdir()):
             raise Refusal(f"{directory} has no {MARK}: it is not a cluster's, so it stays")
-        return None
+        # somebody deleted the directory under the daemons: the id still tells which they are
+        lost = args["id"] and (args["phase"] == "delete" or find(args["id"], directory))
+        return {"id": args["id"], "name": args["name"], "dir": directory} if lost else None
     if mark["name"] != args["name"]:
         raise Refusal(f"{directory} belongs to the cluster {mark['name']}, not to {args['name']}")
     if args["id"] and mark["id"] != args["id"]:
@@ -107,13 +109,8 @@ def delete(root: Path, mark: dict[str, Any]) -> dict[str, Any]:
     left = find(mark["id"], str(root))
     if left:
         raise Refusal(f"{left[0].name} (pid {left[0].pid}) still runs; nothing was deleted")
-    entries = [str(path) for path in root.iterdir() if path.name != MARK]
-    command = ["rm", "-rf", "--one-file-system", "--", *entries]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Refusal(f"{root} is not wholly deleted: {done.stderr.strip().splitlines()[-1]}")
-    (root / MARK).unlink()
-    root.rmdir()
+    if root.exists():
+        remove(root)
     address = str(mark.get("address", "127.0.0.1"))
     ports = {int(port): name for name, port in mark.get("ports", {}).items()}
     open_ports = sorted(port for port in ports if is_listening(address, port))
@@ -126,6 +123,17 @@ def delete(root: Path, mark: dict[str, Any]) -> dict[str, Any]:
     if proof["processes_left"] or open_ports or root.exists():
         raise Refusal(f"{root} is deleted, but something of the cluster is left: {proof}")
     return proof
+
+
+def remove(root: Path) -> None:
+    """Remove a directory without crossing into another file system; its mark goes last."""
+    entries = [str(path) for path in root.iterdir() if path.name != MARK]
+    command = ["rm", "-rf", "--one-file-system", "--", *entries]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refusal(f"{root} is not wholly deleted: {done.stderr.strip().splitlines()[-1]}")
+    (root / MARK).unlink(missing_ok=True)
+    root.rmdir()
 
 
 def tree_size(root: Path) -> int:

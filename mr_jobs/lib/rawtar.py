@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from mr_jobs.lib.imagenet import QUARANTINE, UNLABELLED, ImageKey
 
+MAX_IMAGE_BYTES = 32 << 20  # a task holds an image several times over, in Java and in Python
+
 
 class RawRange(NamedTuple):
     """A run of whole members of a tar: `length` bytes from byte `offset` of the file at `uri`.
@@ -42,7 +44,7 @@ def read_plan_line(line: str) -> list[RawRange]:
 def refusal(member: tarfile.TarInfo) -> str | None:
     """Say why a member is not taken as an image: a short word, or None when it is taken."""
     parts = member.name.split("/")
-    if member.name.startswith("/") or ".." in parts:
+    if member.name.startswith("/") or ".." in parts or not parts[-1]:
         return "unsafe_name"
     if member.issym() or member.islnk():
         return "link"
@@ -50,6 +52,8 @@ def refusal(member: tarfile.TarInfo) -> str | None:
         return "not_a_file"
     if member.issparse():
         return "sparse"
+    if member.size > MAX_IMAGE_BYTES:
+        return "too_large"
     return "side_file" if parts[-1].startswith(".") else None
 
 

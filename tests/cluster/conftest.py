@@ -58,11 +58,19 @@ def cluster(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Deploy a Hadoop cluster of its own name, ports and directory; destroy it in any case."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     place = tmp_path_factory.mktemp("cluster") / name
+    identity = clusters.new_id(name)
     try:
-        result = clusters.up(name, directory=place, port_base=free_port_base(), progress=say)
-        yield result.cluster
+        yield clusters.up(
+            name,
+            directory=place,
+            port_base=free_port_base(),
+            cluster_id=identity,
+            progress=say,
+        ).cluster
     finally:
-        clusters.down(name, directory=place, discard_unsaved=True, progress=say)
+        clusters.down(
+            name, directory=place, expected_id=identity, discard_unsaved=True, progress=say
+        )
 
 
 @pytest.fixture(scope="session")

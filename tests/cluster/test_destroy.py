@@ -167,6 +167,18 @@ def test_orphans_end_and_strangers_do_not(tmp_path: Path, idle: Callable[..., An
     assert (host["id"], host["processes_left"], host["directory_gone"]) == ("fake-1", [], True)
 
 
+def test_daemons_whose_directory_was_deleted_end_by_their_id(
+    tmp_path: Path, idle: Callable[..., Any]
+) -> None:
+    daemon = idle("-Dcluster.id=fake-1", "-Dcluster.daemon=namenode")
+    place = tmp_path / "gone"
+
+    assert clusters.down("fake", directory=place, progress=quiet) is None
+    assert clusters.down("fake", directory=place, expected_id="fake-1", progress=quiet)
+
+    assert daemon.wait(5) is not None
+
+
 def test_link_out_of_the_cluster_is_not_followed(tmp_path: Path) -> None:
     place = write_mark(tmp_path / "fake")
     (tmp_path / "images").mkdir()

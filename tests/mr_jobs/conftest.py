@@ -32,9 +32,8 @@ def run_job(tmp_path: Path) -> Callable[..., JobOutput]:
         job: type[ImageJob], *inputs: Path, runner: str = "inline", args: tuple[str, ...] = ()
     ) -> JobOutput:
         output = tmp_path / f"output-{job.__name__}-{runner}-{len(list(tmp_path.iterdir()))}"
-        instance = job(
-            ["-r", runner, "--output-dir", str(output), *args, *(str(i) for i in inputs)]
-        )
+        places = ["--local-tmp-dir", str(tmp_path), "--output-dir", str(output)]
+        instance = job(["-r", runner, *places, *args, *map(str, inputs)])
         with instance.make_runner() as mrjob_runner:
             mrjob_runner.run()
             counters = {}

@@ -13,13 +13,14 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 BLOCK_BYTES = 512
 LONG_NAME = "a/" * 60 + "long_" * 40 + ".JPEG"  # neither a ustar name nor a ustar prefix holds it
 UTF8_NAME = "namé_猫.JPEG"
 _CHECKSUM = slice(148, 156)
 _SIZE = slice(124, 136)
+Form = Literal[0, 1, 2]  # tarfile's USTAR_FORMAT, GNU_FORMAT, PAX_FORMAT
 
 
 class Member(NamedTuple):
@@ -29,9 +30,9 @@ class Member(NamedTuple):
 
 
 def regular(
-    name: str, content: bytes = b"no image", *, format: int = tarfile.USTAR_FORMAT
+    name: str, content: bytes = b"no image", *, format: Form = tarfile.USTAR_FORMAT
 ) -> Member:
-    """Make a regular file; `format` is USTAR_FORMAT, GNU_FORMAT or PAX_FORMAT of tarfile."""
+    """Make a regular file."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     return _pack(info, content, format)
@@ -75,17 +76,17 @@ def gnu_long_name(name: str = LONG_NAME, content: bytes = b"no image") -> Member
     return regular(name, content, format=tarfile.GNU_FORMAT)
 
 
-def pax(content: bytes = b"no image", **records: str) -> Member:
-    """Make a regular file whose facts (`path=`, `mtime=`, …) are in a PAX header before it."""
+def pax(records: Mapping[str, str], content: bytes = b"no image") -> Member:
+    """Make a regular file whose facts (`path`, `mtime`, …) are in a PAX header before it."""
     info = tarfile.TarInfo("name-in-the-ustar-header.JPEG")
     info.size = len(content)
-    info.pax_headers = records
+    info.pax_headers = dict(records)
     return _pack(info, content, tarfile.PAX_FORMAT)
 
 
-def pax_global(**records: str) -> Member:
+def pax_global(records: Mapping[str, str]) -> Member:
     """Make a PAX header that holds for every member behind it."""
-    return Member(tarfile.TarInfo.create_pax_global_header(records))
+    return Member(tarfile.TarInfo.create_pax_global_header(dict(records)))
 
 
 def sparse(name: str, content: bytes = b"x" * BLOCK_BYTES, real_bytes: int = 1 << 40) -> Member:
@@ -160,31 +161,7 @@ def with_damaged_header(packed: bytes, name: str) -> bytes:
     return packed[:at] + garbage(BLOCK_BYTES) + packed[at + BLOCK_BYTES :]
 
 
-HOSTILE_MEMBERS: dict[str, Member] = {
-    "parent folder": regular("../evil.JPEG"),
-    "parent folder inside": regular("a/../../evil.JPEG"),
-    "absolute name": regular("/evil.JPEG"),
-    "absolute name in a PAX header": pax(path="/evil.JPEG"),
-    "parent folder in a GNU long name": gnu_long_name("../" * 50 + "evil.JPEG"),
-    "symbolic link": symlink("evil.JPEG"),
-    "hard link": hardlink("evil.JPEG"),
-    "device": device("evil.JPEG"),
-    "named pipe": fifo("evil.JPEG"),
-    "sparse file of a tebibyte": sparse("evil.JPEG"),
-}
-HARMLESS_MEMBERS: dict[str, Member] = {
-    "plain": regular("plain.JPEG"),
-    "GNU long name": gnu_long_name(),
-    "PAX name": pax(path="pax.JPEG", mtime="1340000000.5", comment="hello"),
-    "UTF-8 name in ustar": regular(UTF8_NAME),
-    "UTF-8 name in PAX": regular(UTF8_NAME, format=tarfile.PAX_FORMAT),
-    "name with a space, comma and quote": regular("a b,c'd\".JPEG"),
-    "name with a tab and a line feed": regular("a\tb\nc.JPEG"),
-    "no bytes at all": regular("empty.JPEG", b""),
-}
-
-
-def _pack(info: tarfile.TarInfo, content: bytes = b"", form: int = tarfile.USTAR_FORMAT) -> Member:
+def _pack(info: tarfile.TarInfo, content: bytes = b"", form: Form = tarfile.USTAR_FORMAT) -> Member:
     return Member(info.tobuf(form) + _padded(content))
 
 
@@ -193,7 +170,7 @@ def _padded(content: bytes) -> bytes:
 
 
 def _octal(number: int) -> bytes:
-    """Write a number field of 12 bytes; one that is too large for octal in base 256, as GNU does."""
+    """Write a number field of 12 bytes; one that is too large in base 256, as GNU does."""
     octal = f"{number:011o}\0".encode()
     return octal if len(octal) == 12 else b"\x80" + number.to_bytes(11, "big")
 
@@ -207,3 +184,27 @@ def _checksummed(header: bytearray) -> bytes:
 def _find(packed: bytes, name: str) -> tarfile.TarInfo:
     with tarfile.open(fileobj=io.BytesIO(packed)) as opened:
         return opened.getmember(name)
+
+
+HOSTILE_MEMBERS: dict[str, Member] = {
+    "parent folder": regular("../evil.JPEG"),
+    "parent folder inside": regular("a/../../evil.JPEG"),
+    "absolute name": regular("/evil.JPEG"),
+    "absolute name in a PAX header": pax({"path": "/evil.JPEG"}),
+    "parent folder in a GNU long name": gnu_long_name("../" * 50 + "evil.JPEG"),
+    "symbolic link": symlink("evil.JPEG"),
+    "hard link": hardlink("evil.JPEG"),
+    "device": device("evil.JPEG"),
+    "named pipe": fifo("evil.JPEG"),
+    "sparse file of a tebibyte": sparse("evil.JPEG"),
+}
+HARMLESS_MEMBERS: dict[str, Member] = {
+    "plain": regular("plain.JPEG"),
+    "GNU long name": gnu_long_name(),
+    "PAX name": pax({"path": "pax.JPEG", "mtime": "1340000000.5", "comment": "hello"}),
+    "UTF-8 name in ustar": regular(UTF8_NAME),
+    "UTF-8 name in PAX": regular(UTF8_NAME, format=tarfile.PAX_FORMAT),
+    "name with a space, comma and quote": regular("a b,c'd\".JPEG"),
+    "name with a tab and a line feed": regular("a\tb\nc.JPEG"),
+    "no bytes at all": regular("empty.JPEG", b""),
+}

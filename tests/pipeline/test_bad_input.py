@@ -75,10 +75,7 @@ def test_the_images_before_the_cut_are_used_on_request(
 def test_hostile_members_are_refused_and_counted_and_nothing_is_written(
     cli: Any, tmp_path: Path, two_classes: Any, jpeg: Any
 ) -> None:
-    two_classes["n00000001"] += [
-        ("../../evil.JPEG", jpeg(seed=7)),
-        ("/tmp/evil-absolute.JPEG", jpeg(seed=8)),  # noqa: S108  # must never be written
-    ]
+    two_classes["n00000001"].append(("../../evil.JPEG", jpeg(seed=7)))
     tar = _train_tar(tmp_path / "data", two_classes)
     _add_special_members(tar)
 
@@ -86,10 +83,9 @@ def test_hostile_members_are_refused_and_counted_and_nothing_is_written(
 
     assert answer.code == 0, answer.err
     counts = answer.json()["counts"]
-    assert counts["images"] == 16 + 1  # tarfile makes the absolute name a relative one
+    assert counts["images"] == 16
     assert sum(counts["refused_members"].values()) == 1
     assert not list(tmp_path.rglob("evil*"))
-    assert not Path("/tmp/evil-absolute.JPEG").exists()  # noqa: S108
 
 
 def _add_special_members(tar: Path) -> None:
