@@ -22,18 +22,18 @@ SAMPLE = VAR / "sample"
 def _full(args: Namespace) -> dict[str, Any]:
     run = _run(args)
     if args.dry_run:
-        return {"run_id": run.run_id, "plan": list(plan_of(run, _cluster_options(args)))}
+        return {"run_id": run.run_id, "plan": list(plan_of(run))}
     _make_sample(run)
     run.save()
     print(f"run {run.run_id}: {run.data} on {run.runner}", file=sys.stderr)
-    return full(run, keep=args.keep, cluster_options=_cluster_options(args))
+    return full(run, keep=args.keep)
 
 
 def _step(args: Namespace) -> dict[str, Any]:
     run = _run(args)
     _make_sample(run)
     run.save()
-    one_step(args.command, run, _cluster_options(args))
+    one_step(args.command, run)
     return {"run_id": run.run_id, "step": args.command, **run.steps[args.command]}
 
 
@@ -46,6 +46,7 @@ def _run(args: Namespace) -> Run:
         if args.config:
             run.config = Config.load(args.config).to_dict()
         run.allow_damaged = run.allow_damaged or args.allow_damaged
+        run.cluster_options |= _kept_options(args)
         return run
     config = Config.load(args.config or CONFIG_FILE)
     data = data or str(SAMPLE)
@@ -57,6 +58,7 @@ def _run(args: Namespace) -> Run:
         config=config.to_dict(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         cluster=args.name if runner == "hadoop" else "",
+        cluster_options=_kept_options(args),
         allow_damaged=args.allow_damaged,
     )
 
@@ -80,6 +82,14 @@ def _cluster_options(args: Namespace) -> dict[str, Any]:
         "tarball": args.tarball,
         "tarball_sha512": args.tarball_sha512,
     }
+
+
+def _kept_options(args: Namespace) -> dict[str, Any]:
+    """Return the given ones, as JSON values: going on with the run needs them again."""
+    given = {name: value for name, value in _cluster_options(args).items() if value is not None}
+    if args.cluster_dir:
+        given["directory"] = str(args.cluster_dir.absolute())
+    return given
 
 
 def _up(args: Namespace) -> dict[str, Any]:

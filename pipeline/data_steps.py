@@ -28,11 +28,7 @@ _REDUCER_BYTES = 1 << 30  # of shards
 
 
 def _ingest_facts(context: Context) -> object:
-    files = [
-        [s.name, str(s.path), s.offset, s.length, s.path.stat().st_mtime_ns]
-        for s in context.data.sources
-    ]
-    return [files, context.config.data.bundle_mb, context.run.allow_damaged]
+    return [context.data_facts, context.config.data.bundle_mb, context.run.allow_damaged]
 
 
 def _ingest(context: Context, progress: Progress) -> dict[str, Any]:

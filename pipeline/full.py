@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from models.artifact import verify
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
 from pipeline import yarn
 from pipeline.config import Config
-from pipeline.model_steps import result_of
+from pipeline.model_steps import SAVE, result_of, saved_dir
 from pipeline.progress import Progress
 from pipeline.runs import Run
 from pipeline.step import Context, Step, do_step, is_done
@@ -33,41 +34,61 @@ def open_context(run: Run, cluster: clusters.Cluster | None) -> Context:
     return Context(run, config, store, cluster)
 
 
-def full(run: Run, *, keep: bool, cluster_options: dict[str, Any]) -> dict[str, Any]:
+def full(run: Run, *, keep: bool) -> dict[str, Any]:
     """Do every step of a run that is not done yet; return the result.
 
     The cluster that this run made is destroyed at the end, also after an error or Ctrl-C, unless
     `keep`; one that was there before is left alone.
     """
     with _interrupts_as_errors():
+        if _is_finished(run):
+            return _finished(run)
         if run.runner != "hadoop":
             with _intermediate_outputs(run, keep=keep):
                 return _steps(run, None)
-        return _on_a_cluster(run, keep=keep, cluster_options=cluster_options)
+        return _on_a_cluster(run, keep=keep)
 
 
-def _on_a_cluster(run: Run, *, keep: bool, cluster_options: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    try:
-        cluster = deploy(run, cluster_options)
-        yarn.kill_applications(cluster.resourcemanager_url, run.run_id)  # of a killed pipeline
-        clusters.mark_unsaved(cluster, run.run_id)
-        result = _steps(run, cluster, heal=lambda: deploy(run, cluster_options))
-        clusters.mark_saved(cluster, run.run_id)
-    finally:
-        if run.cluster_id and not keep:
-            result["receipt"] = destroy(run, cluster_options, discard=not result)
+def _is_finished(run: Run) -> bool:
+    """Say whether the results are saved for these data and settings; the rest may be gone."""
+    if run.data.startswith("hdfs:"):
+        return False  # what the data are cannot be seen without their cluster
+    context = Context(run, Config.from_dict(run.config), LocalStore(run.dir / "work"), None)
+    return is_done(SAVE, context) is not None and saved_dir(run).is_dir()
+
+
+def _finished(run: Run) -> dict[str, Any]:
+    """Return the saved result; a cluster left by a killed run is destroyed."""
+    verify(saved_dir(run))
+    print(f"run {run.run_id} is finished: nothing to do", file=sys.stderr)
+    result = result_of(run)
+    if run.cluster_id:
+        result["receipt"] = destroy(run, discard=True)
     return result
 
 
-def deploy(run: Run, cluster_options: dict[str, Any]) -> clusters.Cluster:
+def _on_a_cluster(run: Run, *, keep: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    try:
+        cluster = deploy(run)
+        yarn.kill_applications(cluster.resourcemanager_url, run.run_id)  # of a killed pipeline
+        clusters.mark_unsaved(cluster, run.run_id)
+        result = _steps(run, cluster, heal=lambda: deploy(run))
+        clusters.mark_saved(cluster, run.run_id)
+    finally:
+        if run.cluster_id and not keep:
+            result["receipt"] = destroy(run, discard=not result)
+    return result
+
+
+def deploy(run: Run) -> clusters.Cluster:
     """Stand the run's cluster up, or start what is missing of it; note whether the run made it."""
-    if run.cluster_id is None and existing_cluster(run, cluster_options) is None:
+    if run.cluster_id is None and existing_cluster(run) is None:
         run.cluster_id = clusters.new_id(run.cluster)  # noted first: a killed run finds it again
         run.save()
     with Progress("deploy") as progress:
         up = clusters.up(
-            run.cluster, cluster_id=run.cluster_id, progress=progress.note, **cluster_options
+            run.cluster, cluster_id=run.cluster_id, progress=progress.note, **run.cluster_options
         )
         if up.cluster.id != run.cluster_id:
             run.cluster_id = None  # somebody else's
@@ -77,18 +98,18 @@ def deploy(run: Run, cluster_options: dict[str, Any]) -> clusters.Cluster:
         return up.cluster
 
 
-def existing_cluster(run: Run, cluster_options: dict[str, Any]) -> clusters.Cluster | None:
+def existing_cluster(run: Run) -> clusters.Cluster | None:
     """Return the run's cluster if one of that name is there."""
-    directory = clusters.cluster_dir(run.cluster, cluster_options.get("directory"))
+    directory = clusters.cluster_dir(run.cluster, run.cluster_options.get("directory"))
     return clusters.Cluster.load(directory) if (directory / clusters.MARK).exists() else None
 
 
-def destroy(run: Run, cluster_options: dict[str, Any], *, discard: bool) -> str | None:
+def destroy(run: Run, *, discard: bool) -> str | None:
     """Destroy the cluster that the run made; return the receipt's path."""
     with Progress("destroy") as progress, _uninterrupted(progress):
         receipt = clusters.down(
             run.cluster,
-            directory=cluster_options.get("directory"),
+            directory=run.cluster_options.get("directory"),
             expected_id=run.cluster_id,
             discard_unsaved=discard,
             progress=progress.note,
@@ -97,7 +118,7 @@ def destroy(run: Run, cluster_options: dict[str, Any], *, discard: bool) -> str 
         run.steps["destroy"] = {"seconds": round(progress.seconds, 1)}
         run.save()
         if receipt:
-            progress.note(f"nothing is left of it after {progress.seconds:.0f} s: {receipt}")
+            progress.note(f"nothing is left of it after {progress.seconds:.0f} s")
     return str(receipt) if receipt else None
 
 
@@ -114,7 +135,7 @@ def _steps(
             print(f"{step.name}: {error}; what is missing is started now", file=sys.stderr)
             heal()
             timed(step, context)
-    return result_of(context)
+    return result_of(run)
 
 
 def timed(step: Step, context: Context) -> None:
@@ -131,11 +152,11 @@ def timed(step: Step, context: Context) -> None:
         context.run.save()
 
 
-def one_step(name: str, run: Run, cluster_options: dict[str, Any]) -> None:
+def one_step(name: str, run: Run) -> None:
     """Do a single step of a run, whose needs must be done."""
     cluster = None
     if run.runner == "hadoop":
-        cluster = existing_cluster(run, cluster_options)
+        cluster = existing_cluster(run)
         if cluster is None:
             raise ClusterError(
                 f"there is no cluster {run.cluster}; start it with `bin/pipeline up`, or use "
@@ -146,11 +167,11 @@ def one_step(name: str, run: Run, cluster_options: dict[str, Any]) -> None:
         timed(STEPS[name], context)
 
 
-def plan_of(run: Run, cluster_options: dict[str, Any]) -> Iterator[str]:
+def plan_of(run: Run) -> Iterator[str]:
     """Yield a line a step of what `full` would do."""
     cluster = None
     if run.runner == "hadoop":
-        cluster = existing_cluster(run, cluster_options)
+        cluster = existing_cluster(run)
         state = "use the one that is there" if cluster else "to do"
         yield f"deploy    {state}: cluster {run.cluster}"
     context = open_context(run, cluster)

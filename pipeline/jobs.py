@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from mr_jobs.lib.errors import DataError, JobError, PipelineError, is_full_disk
 from pipeline import failures, yarn
 from pipeline.cluster import Cluster
 from pipeline.progress import Progress
+from pipeline.stores import HdfsStore
 
 _POLL_S = 0.5
 _NODELESS_S = 20.0
+_MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # hadoop_tmp_dir of mrjob.conf, in HDFS
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
 _COUNTER_LINE = b"reporter:counter:images,"
 
@@ -101,9 +104,13 @@ def _run_once(
             except (PipelineError, OSError, ValueError) as error:
                 if isinstance(error, PipelineError) or is_full_disk(error):
                     raise
-                raise JobError(f"{spec.name}: {type(error).__name__}: {error}") from error
+                told = "".join(traceback.format_exception(error)).rstrip()
+                raise JobError(f"the job {spec.name} failed: \n{told}") from error
             for step in mrjob_runner.counters():
                 result.counters.update(step.get("images", {}))
+        if cluster:
+            uploads = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, _MRJOB_DIR)
+            uploads.delete(mrjob_runner.get_job_key())
     return result
 
 
@@ -119,6 +126,7 @@ def _arguments(
     if cluster:
         args += ["--hadoop-bin", str(cluster.hadoop_bin)]
         args += ["--hadoop-streaming-jar", str(cluster.streaming_jar)]
+        args += ["--cleanup", "LOCAL_TMP"]  # HDFS is tidied without a JVM
         for setting in (f"mapreduce.job.name={run_id} {spec.name}", *spec.jobconf, *jobconf):
             args += ["-D", setting]
     return [*args, *spec.inputs]

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -22,6 +23,7 @@ from mr_jobs.lib.sequencefile import Reader
 from pipeline.catalog import rows
 from pipeline.data_steps import CATALOG, INGEST, SPLIT, split_settings
 from pipeline.progress import Progress
+from pipeline.runs import Run
 from pipeline.step import Context, Step, counts_of, manifest_of
 
 SAVED = ROOT / "models" / "saved"
@@ -95,7 +97,7 @@ def _evaluate(context: Context, progress: Progress) -> dict[str, Any]:
 def _save(context: Context, _: Progress) -> dict[str, Any]:
     made: Fit = _load(context, "train/fit.joblib")
     evaluations: dict[str, Evaluation] = _load(context, "evaluate/evaluations.joblib")
-    run_dir = SAVED / context.run.run_id
+    run_dir = saved_dir(context.run)
     if run_dir.exists():  # of this run, before it was killed or its settings were changed
         shutil.rmtree(run_dir)
     metrics = build_metrics(
@@ -141,23 +143,30 @@ def _facts(context: Context) -> dict[str, Any]:
     }
     return {
         "run_id": run.run_id,
-        "run_dir": str(SAVED / run.run_id),
+        "run_dir": str(saved_dir(run)),
         "data": run.data,
         "synthetic": context.data.synthetic,
         "runner": run.runner,
         "counts": counts,
-        "steps": [
-            {"name": name, "seconds": report["seconds"]} for name, report in run.steps.items()
-        ],
+        "steps": _seconds(run),
         "warnings": ingested["warnings"],
     }
 
 
-def result_of(context: Context) -> dict[str, Any]:
+def saved_dir(run: Run) -> Path:
+    """Return where a run's results are, or will be."""
+    return SAVED / run.run_id
+
+
+def result_of(run: Run) -> dict[str, Any]:
     """Return what metrics.json says, with the steps after it."""
-    path = SAVED / context.run.run_id / "metrics.json"
+    path = saved_dir(run) / "metrics.json"
     result: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return {**result, "steps": _facts(context)["steps"]}
+    return {**result, "steps": _seconds(run)}
+
+
+def _seconds(run: Run) -> list[dict[str, Any]]:
+    return [{"name": name, "seconds": report["seconds"]} for name, report in run.steps.items()]
 
 
 def _counting(progress: Progress, total: int) -> Callable[[int], None]:

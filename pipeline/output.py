@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 
@@ -35,9 +36,15 @@ def _full(result: dict[str, Any]) -> Iterator[str]:
     )
     for warning in result["warnings"]:
         yield f"warning      {warning}"
-    yield f"run          {result['run_dir']}"
+    yield f"run          {_short(result['run_dir'])}"
     if result.get("receipt"):
-        yield f"destroyed    {result['receipt']}"
+        yield f"destroyed    {_short(result['receipt'])}"
+
+
+def _short(path: str) -> str:
+    """Leave out the working directory."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _runs(result: dict[str, Any]) -> Iterator[str]:

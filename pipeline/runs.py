@@ -30,6 +30,7 @@ class Run:
     config: dict[str, Any]
     created: str
     cluster: str = ""  # its name, on Hadoop
+    cluster_options: dict[str, Any] = field(default_factory=dict)  # directory and port_base
     cluster_id: str | None = None  # of the cluster that this run made, and may destroy
     allow_damaged: bool = False
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # name to what it reported

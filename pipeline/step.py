@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.cluster import Cluster
 from pipeline.config import Config, fingerprint
 from pipeline.hdfspath import HdfsPath
 from pipeline.progress import Progress
-from pipeline.rawdata import RawData, RawPath, find_raw_data
+from pipeline.rawdata import RawData, RawPath, RawSource, find_raw_data
 from pipeline.runs import Run, read_manifest, write_manifest
 from pipeline.stores import HdfsStore, LocalStore, Store
 
@@ -29,14 +30,11 @@ class Context:
     config: Config
     store: Store
     cluster: Cluster | None
-    _data: RawData | None = None
 
-    @property
+    @cached_property
     def data(self) -> RawData:
         """The raw data, looked at once."""
-        if self._data is None:
-            self._data = find_raw_data(self._root(), allow_damaged=self.run.allow_damaged)
-        return self._data
+        return find_raw_data(self._root(), allow_damaged=self.run.allow_damaged)
 
     def _root(self) -> RawPath:
         if not self.run.data.startswith("hdfs:"):
@@ -45,9 +43,24 @@ class Context:
             raise ConfigError(f"--data {self.run.data} needs --runner hadoop")
         return HdfsPath.parse(self.run.data, self.store)
 
+    @cached_property
+    def data_facts(self) -> list[object]:
+        """What changes when the raw data do: sizes and times of the files, looked at once."""
+        return [[*source[:2], source.offset, *_changes(source)] for source in self.data.sources]
+
     def store_of(self, step: Step) -> Store:
         """Return where a step's output is."""
         return LocalStore(self.run.dir) if step.local else self.store
+
+
+def _changes(source: RawSource) -> tuple[object, ...]:
+    """Return path, number of files, their bytes and their last change in nanoseconds."""
+    if source.length >= 0 or isinstance(source.path, HdfsPath):
+        files = [source.path.stat()]
+    else:
+        files = [path.stat() for path in source.path.rglob("*")]
+    sizes, times = [f.st_size for f in files], [f.st_mtime_ns for f in files]
+    return str(source.path), source.length, len(files), sum(sizes), max(times, default=0)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 from mr_jobs.lib.sequencefile import Reader, Writer
 from pipeline.cluster import Cluster
 from pipeline.sample import write_sample
-from pipeline.stores import HdfsStore
+from pipeline.stores import HdfsStore, LocalStore
 from tests.cluster import pipelines as p
 from tests.cluster.conftest import free_port_base
 
@@ -138,10 +138,11 @@ def _forget_features(cluster: Cluster, run: dict[str, Any]) -> list[tuple[object
     store = p.store_of(run["run_id"], cluster)
     before = p.records(store, "features")
     store.delete("features")
+    LocalStore(p.ROOT / "var" / "runs" / run["run_id"]).delete("save")  # else all is done
     return before
 
 
-def test_a_failed_task_is_reported_with_its_python_traceback(
+def test_a_damaged_key_in_a_bundle_is_a_data_error_in_one_sentence(
     cluster: Cluster, hadoop_run: dict[str, Any]
 ) -> None:
     store = p.store_of(hadoop_run["run_id"], cluster)
@@ -157,6 +158,31 @@ def test_a_failed_task_is_reported_with_its_python_traceback(
         store.write(first, [whole])
 
     assert "not an image key" in err.splitlines()[-1]
+
+
+def test_a_failed_task_is_reported_with_its_python_traceback(cluster: Cluster, data: Path) -> None:
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    with p.forgotten(run_id):
+        p.run("ingest", "--data", data, "--run-id", run_id, *p.on(cluster))
+        store = p.store_of(run_id, cluster)
+        store.write(store.files("plan")[0], [b"no JSON\n"])
+
+        _, err = p.end(p.start("bundle", "--run-id", run_id, *p.on(cluster)), 4)
+
+    assert "Traceback (most recent call last):" in err
+    assert "mr_bundle_images.py" in err
+    assert err.splitlines()[-1].startswith("json.decoder.JSONDecodeError")
+
+
+def test_the_uploads_of_finished_jobs_are_removed_from_hdfs(
+    cluster: Cluster, hadoop_run: dict[str, Any]
+) -> None:
+    uploads = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/tmp")  # noqa: S108  # in HDFS
+
+    left = [name for name in uploads.list("mrjob") if name.startswith("mr_split")]
+
+    assert hadoop_run["counts"]["train"] > 0
+    assert left == []
 
 
 def test_raw_tars_that_are_in_hdfs_are_used_where_they_are(

@@ -147,3 +147,23 @@ def test_predict_names_what_is_on_a_picture_and_what_it_cannot_read(
     right, wrong = answer.json()["predictions"]
     assert right["best"][0][0] == "n00000002"
     assert wrong["error"].startswith("not_an_image")
+
+
+def test_a_finished_run_is_not_done_again(cli: Any, folder_data: Any) -> None:
+    data = folder_data()
+    first = cli("full", "--data", data, "--runner", "inline", "--run-id", "r1", "--json").json()
+
+    again = cli("full", "--run-id", "r1", "--json")
+
+    assert "nothing to do" in again.err
+    assert again.json() == first
+
+
+def test_a_finished_run_is_done_again_for_changed_data(cli: Any, folder_data: Any) -> None:
+    data = folder_data()
+    cli("full", "--data", data, "--runner", "inline", "--run-id", "r1")
+    (data / "n00000000" / "n00000000_0.JPEG").unlink()
+
+    again = cli("full", "--run-id", "r1", "--json")
+
+    assert again.json()["counts"]["images"] == 35
