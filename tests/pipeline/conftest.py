@@ -13,6 +13,15 @@ import pytest
 
 from pipeline import commands, model_steps, runs
 
+SMALL_FEATURES = """
+[features]
+image_px = 48
+hog_cell_px = 24
+hog_block_px = 48
+hsv_grids = [1]
+lab_px = 0
+"""
+
 
 @pytest.fixture
 def folder_data(tmp_path: Path) -> Callable[..., Path]:
@@ -37,11 +46,14 @@ def folder_data(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep runs and saved models of a test in its own directory."""
+    """Keep runs and saved models of a test in its own directory, with a model fitted fast."""
     var = tmp_path / "var"
     monkeypatch.setattr(runs, "RUNS", var / "runs")
     monkeypatch.setattr(model_steps, "SAVED", var / "saved")
     monkeypatch.setattr(commands, "SAMPLE", var / "sample")
+    small = tmp_path / "small.toml"
+    small.write_text(SMALL_FEATURES)
+    monkeypatch.setattr(commands, "CONFIG_FILE", small)
     return var
 
 
