@@ -22,7 +22,7 @@ from pipeline.progress import Progress
 from pipeline.stores import HdfsStore
 
 _POLL_S = 0.5
-_NODELESS_S = 20.0
+_NODELESS_S = 10.0
 _MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # hadoop_tmp_dir of mrjob.conf, in HDFS
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
 _COUNTER_LINE = b"reporter:counter:images,"
