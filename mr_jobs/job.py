@@ -45,6 +45,8 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
 
     def load_args(self, args: list[str]) -> None:
         """Make local input paths absolute, and let tasks of a process use this interpreter."""
+        if {"-h", "--help"} & set(args):  # mrjob's own help says nothing of what the job does
+            print(sys.modules[type(self).__module__].__doc__)  # noqa: T201
         super().load_args(args)
         if self.is_task():
             return

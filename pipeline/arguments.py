@@ -8,18 +8,9 @@ from typing import TypeAlias
 
 from pipeline.cluster import DEFAULT_NAME
 from pipeline.config import CONFIG_FILE
+from pipeline.steps import STEPS
 
 RUNNERS = ("hadoop", "local", "inline")
-_STEPS = {
-    "ingest": "bring the raw tars to the runner and plan the bundles",
-    "bundle": "run the job that writes the bundles",
-    "catalog": "run the job that looks at every image and writes the index",
-    "features": "run the job that computes the feature vectors",
-    "split": "run the job that shuffles the vectors into shards",
-    "train": "fit the classifier on the train shards",
-    "evaluate": "test it on the val shards",
-    "save": "write and verify models/saved/<run_id>/",
-}
 _EPILOG = """\
 exit codes: 0 done, 2 usage or configuration, 3 cluster, 4 job, 5 data, 130 interrupted
 
@@ -42,11 +33,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_full(commands)
-    for name, text in _STEPS.items():
-        step = commands.add_parser(name, help=f"one step: {text}", description=text)
-        _add_run_options(step, own_id=name != "ingest")
-        _add_cluster_options(step)
-        _add_json(step)
+    for name, step in STEPS.items():
+        text = f"one step: {step.help}"
+        parser_of_step = commands.add_parser(name, help=text, description=text)
+        _add_run_options(parser_of_step, own_id=name != "ingest")
+        _add_cluster_options(parser_of_step)
+        _add_json(parser_of_step)
     _add_cluster_commands(commands)
     _add_others(commands)
     return parser

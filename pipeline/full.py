@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from models.artifact import verify
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
 from pipeline import yarn
@@ -59,6 +58,8 @@ def _is_finished(run: Run) -> bool:
 
 def _finished(run: Run) -> dict[str, Any]:
     """Return the saved result; a cluster left by a killed run is destroyed."""
+    from models.artifact import verify  # imports scikit-learn
+
     verify(saved_dir(run))
     print(f"run {run.run_id} is finished: nothing to do", file=sys.stderr)
     result = result_of(run)

@@ -1,4 +1,8 @@
-"""The steps on this machine: train on the shards, test, save what came out."""
+"""The steps on this machine: train on the shards, test, save what came out.
+
+What needs scikit-learn is imported where it is used: the import takes a second, which commands that
+only look at runs or clusters should not.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 
-from models import artifact
 from models.dataset import Pair, Pairs, index_classes, merge_parts
-from models.evaluate import Evaluation, evaluate
-from models.metrics import build_metrics
-from models.train import Fit, fit
 from mr_jobs.job import ROOT
 from mr_jobs.lib.errors import JobError
 from mr_jobs.lib.records import shard_key
@@ -25,6 +25,10 @@ from pipeline.data_steps import CATALOG, INGEST, SPLIT, split_settings
 from pipeline.progress import Progress
 from pipeline.runs import Run
 from pipeline.step import Context, Step, counts_of, manifest_of
+
+if TYPE_CHECKING:
+    from models.evaluate import Evaluation
+    from models.train import Fit
 
 SAVED = ROOT / "models" / "saved"
 
@@ -44,6 +48,8 @@ def shard_pairs(context: Context, split: str) -> Pairs:
 
 
 def _train(context: Context, progress: Progress) -> dict[str, Any]:
+    from models.train import fit
+
     expected = counts_of(SPLIT, context).get("train", 0)
     class_index = _class_index(context)
     made = fit(
@@ -72,6 +78,8 @@ def _class_index(context: Context) -> dict[str, int]:
 
 
 def _evaluate(context: Context, progress: Progress) -> dict[str, Any]:
+    from models.evaluate import evaluate
+
     counts = counts_of(SPLIT, context)
     made: Fit = _load(context, "train/fit.joblib")
     wnids = [str(wnid) for wnid in made.estimator.classes_]
@@ -95,6 +103,9 @@ def _evaluate(context: Context, progress: Progress) -> dict[str, Any]:
 
 
 def _save(context: Context, _: Progress) -> dict[str, Any]:
+    from models import artifact
+    from models.metrics import build_metrics
+
     made: Fit = _load(context, "train/fit.joblib")
     evaluations: dict[str, Evaluation] = _load(context, "evaluate/evaluations.joblib")
     run_dir = saved_dir(context.run)
