@@ -7,7 +7,7 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from mrjob.step import StepFailedException
 
 from mr_jobs.job import ImageJob
-from mr_jobs.lib.errors import DataError, JobError, PipelineError, is_full_disk
+from mr_jobs.lib.errors import ClusterError, DataError, JobError, PipelineError, is_full_disk
 from pipeline import failures, yarn
 from pipeline.cluster import Cluster
 from pipeline.progress import Progress
@@ -106,12 +106,18 @@ def _run_once(
                     raise
                 told = "".join(traceback.format_exception(error)).rstrip()
                 raise JobError(f"the job {spec.name} failed: \n{told}") from error
+            finally:
+                _remove_uploads(cluster, mrjob_runner.get_job_key())
             for step in mrjob_runner.counters():
                 result.counters.update(step.get("images", {}))
-        if cluster:
-            uploads = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, _MRJOB_DIR)
-            uploads.delete(mrjob_runner.get_job_key())
     return result
+
+
+def _remove_uploads(cluster: Cluster | None, job_key: str) -> None:
+    """Remove what mrjob put into HDFS for a job; where HDFS is gone, so is that."""
+    if cluster:
+        with suppress(ClusterError):
+            HdfsStore(cluster.webhdfs_url, cluster.fs_uri, _MRJOB_DIR).delete(job_key)
 
 
 def _arguments(

@@ -15,7 +15,7 @@ from mr_jobs.lib.errors import DataError
 SPLITS = ("train", "val", "test")
 UNLABELLED = "unlabelled"
 QUARANTINE = "quarantine"
-_WNID = re.compile(r"[^\x00-\x1f/\\]{1,200}")
+_WNID = re.compile(r"[^\x00-\x1f/\\\ud800-\udfff]{1,200}")  # no separator, control, non-UTF-8
 
 
 class ImageKey(NamedTuple):
@@ -58,7 +58,11 @@ class ImageKey(NamedTuple):
 
 
 def is_wnid(name: str) -> bool:
-    """Say whether a folder's or tar's name can be a class: no separator, no control character."""
+    r"""Say whether a folder's or tar's name can be a class.
+
+    >>> [is_wnid(name) for name in ("n01440764", "great white shark", "a/b", ".git", "b\ttab")]
+    [True, True, False, False, False]
+    """
     return bool(_WNID.fullmatch(name)) and not name.startswith(".")
 
 

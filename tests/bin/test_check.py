@@ -38,9 +38,12 @@ def test_every_part_runs_and_passes(checkout: Machine) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     parts = ["ruff", "mypy", "ansible", "shell", "lock", "unit", "cluster"]
     assert summary(result.stdout) == dict.fromkeys(parts, "passed")
-    assert {"pytest ", "pytest -m cluster", "ruff check", "ruff format --check"} <= {
-        *checkout.calls
-    }
+    assert {
+        "pytest --numprocesses=auto",
+        "pytest -m cluster",
+        "ruff check",
+        "ruff format --check",
+    } <= {*checkout.calls}
 
 
 def test_every_part_has_a_heading_above_its_output(checkout: Machine) -> None:
@@ -68,7 +71,9 @@ def test_one_part_runs_alone(checkout: Machine) -> None:
     result = checkout.run("check", "unit")
 
     assert summary(result.stdout) == {"unit": "passed"}
-    assert [call for call in checkout.calls if not call.startswith("python")] == ["pytest "]
+    assert [call for call in checkout.calls if not call.startswith("python")] == [
+        "pytest --numprocesses=auto"
+    ]
 
 
 def test_only_the_cluster_part_needs_java(checkout: Machine) -> None:
