@@ -147,11 +147,16 @@ def _runs(_: Namespace) -> dict[str, Any]:
                 "runner": run.runner,
                 "done": [name for name in STEP_NAMES if name in run.steps],
                 "top1_error": run.steps.get("evaluate", {}).get("top1_error"),
-                "cluster": run.cluster if run.cluster_id else None,
+                "cluster": run.cluster if run.cluster_id and _has_mark(run) else None,
             }
             for run in all_runs()
         ]
     }
+
+
+def _has_mark(run: Run) -> bool:
+    place = clusters.cluster_dir(run.cluster, run.cluster_options.get("directory"))
+    return (place / clusters.MARK).exists()
 
 
 def _sample(args: Namespace) -> dict[str, Any]:
