@@ -7,7 +7,6 @@ raw float32 vectors (`mr_jobs.lib.records`); its records are sorted by their key
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
@@ -98,16 +97,6 @@ def _image_key(key: bytes) -> ImageKey:
 
 def _show(key: bytes) -> str:
     return key.rpartition(b"\t")[2].decode(errors="backslashreplace")
-
-
-def count_images(readers: Sequence[Reader]) -> Counter[tuple[str, str]]:
-    """Count the images by (split, wnid), reading the keys only."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for reader in readers:
-        for record in reader.keys():  # noqa: SIM118  # no dict: it skips the values
-            image_key = _image_key(_as_bytes(record.key))
-            counts[image_key.split, image_key.wnid] += 1
-    return counts
 
 
 def index_classes(wnids: Iterable[str]) -> dict[str, int]:

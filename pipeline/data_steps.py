@@ -59,7 +59,7 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
     counts = _run(
         context, progress, BUNDLE, MRBundleImages, "plan", ("bundled", expected), side_files
     )
-    _check("bundle", {"images of the raw tars": expected}, {"bundled": counts.get("bundled", 0)})
+    _check("bundle", "images of the raw tars", expected, {"bundled": counts.get("bundled", 0)})
     return {"counts": counts}
 
 
@@ -73,9 +73,9 @@ def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
         context, progress, CATALOG, MRCatalogImages, "bundles", followed, args, [reducers]
     )
     parts = {name: counts.get(name, 0) for name in ("kept", "quarantined")}
-    _check("catalog", {"bundled": bundled}, parts)
+    _check("catalog", "bundled", bundled, parts)
     summary = catalog.summarise(context.store, context.run.dir)
-    _check("catalog", {"catalogued": bundled}, {"rows": summary["rows"]})
+    _check("catalog", "catalogued", bundled, {"rows": summary["rows"]})
     return {"counts": counts, **summary}
 
 
@@ -86,9 +86,9 @@ def _features(context: Context, progress: Progress) -> dict[str, Any]:
     followed = ("read", bundled)
     counts = _run(context, progress, FEATURES, MRExtractFeatures, "bundles", followed, args)
     parts = {name: counts.get(name, 0) for name in ("featurized", "skipped")}
-    _check("features", {"bundled": bundled}, parts)
+    _check("features", "bundled", bundled, parts)
     kept = counts_of(CATALOG, context).get("kept", 0)
-    _check("features", {"kept by the catalogue": kept}, {"featurized": parts["featurized"]})
+    _check("features", "kept by the catalogue", kept, {"featurized": parts["featurized"]})
     meta = {
         "dtype": "<f4",
         "n_features": spec.n_features,
@@ -108,7 +108,7 @@ def _split(context: Context, progress: Progress) -> dict[str, Any]:
     followed = ("read", featurized)
     counts = _run(context, progress, SPLIT, MRSplitShards, "features", followed, args, [reducers])
     parts = {name: counts.get(name, 0) for name in ("train", "val", "test")}
-    _check("split", {"featurized": featurized}, parts)
+    _check("split", "featurized", featurized, parts)
     return {"counts": counts}
 
 
@@ -146,10 +146,9 @@ def _run(
     return result.counters
 
 
-def _check(step: str, whole: Mapping[str, int], parts: Mapping[str, int]) -> None:
-    """Raise a JobError unless the parts add up to the whole."""
-    (name, expected), found = next(iter(whole.items())), sum(parts.values())
-    if found != expected:
+def _check(step: str, name: str, expected: int, parts: Mapping[str, int]) -> None:
+    """Raise a JobError unless the parts add up to the expected number of what `name` says."""
+    if sum(parts.values()) != expected:
         told = " + ".join(f"{count} {part}" for part, count in parts.items())
         raise JobError(
             f"{step}: the counts do not add up: {expected} {name}, but {told}; the step's input "

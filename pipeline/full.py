@@ -140,15 +140,17 @@ def _steps(
 
 
 def timed(step: Step, context: Context) -> None:
-    """Do one step with its progress shown, and note what it reported and its seconds."""
+    """Do a step unless it is done, with its progress shown; note its report and seconds."""
     with Progress(step.name) as progress:
-        done_before = is_done(step, context) is not None
-        report = do_step(step, context, progress)
+        done = is_done(step, context)
+        if done:
+            progress.note("already done")
+        report = done or do_step(step, context, progress)
         counts = report.get("counts") or {}
         told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
         seconds = round(progress.seconds, 1)
         progress.note(f"done in {seconds} s" + (f": {told}" if told else ""))
-    if not (done_before and step.name in context.run.steps):
+    if not (done and step.name in context.run.steps):
         context.run.steps[step.name] = {"seconds": seconds, **report}
         context.run.save()
 

@@ -23,7 +23,7 @@ from pipeline.stores import HdfsStore
 
 _POLL_S = 0.5
 _NODELESS_S = 10.0
-_MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # hadoop_tmp_dir of mrjob.conf, in HDFS
+_MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # in HDFS
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
 _COUNTER_LINE = b"reporter:counter:images,"
 
@@ -132,7 +132,7 @@ def _arguments(
     if cluster:
         args += ["--hadoop-bin", str(cluster.hadoop_bin)]
         args += ["--hadoop-streaming-jar", str(cluster.streaming_jar)]
-        args += ["--cleanup", "LOCAL_TMP"]  # HDFS is tidied without a JVM
+        args += ["--hadoop-tmp-dir", _MRJOB_DIR, "--cleanup", "LOCAL_TMP"]  # tidied without a JVM
         for setting in (f"mapreduce.job.name={run_id} {spec.name}", *spec.jobconf, *jobconf):
             args += ["-D", setting]
     return [*args, *spec.inputs]

@@ -96,7 +96,7 @@ def is_done(step: Step, context: Context) -> dict[str, Any] | None:
 
 
 def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
-    """Do a step, or find it done; return its manifest.
+    """Do a step, whatever is there of its output; return its manifest.
 
     Raises
     ------
@@ -105,10 +105,6 @@ def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
     JobError
         If the counts do not add up.
     """
-    done = is_done(step, context)
-    if done is not None:
-        progress.note("already done")
-        return done
     for need in step.needs:
         if is_done(need, context) is None:
             raise ConfigError(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from models.dataset import NO_CLASS, blocks, count_images, index_classes, merge_parts
+from models.dataset import NO_CLASS, blocks, index_classes, merge_parts
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import ImageKey
 from mr_jobs.lib.records import encode_vector, shard_key
@@ -88,13 +88,6 @@ def test_a_key_that_is_no_image_is_refused() -> None:
 
 def test_no_shards_give_no_images() -> None:
     assert list(merge_parts([], "train")) == []
-
-
-def test_images_are_counted_by_split_and_synset(records: list[Record]) -> None:
-    counts = count_images([shard(sorted(records[:30])), shard(sorted(records[30:]))])
-
-    assert counts["train", "n00000000"] == 7
-    assert sum(counts.values()) == 60
 
 
 @pytest.mark.parametrize(
