@@ -15,7 +15,9 @@ setup(
     install_requires=[
         "ansible-core>=2.19,<2.20",  # ansible-runner does not depend on it
         "ansible-runner>=2.4.3,<3",
+        "duckdb>=1.3",
         "hdfs>=2.7.3,<3",
+        "impyla>=0.22",
         "joblib>=1.4",
         "mrjob==0.7.4",
         "numpy>=2.0,<3",
@@ -24,15 +26,16 @@ setup(
         "requests>=2.32",
         "scikit-learn>=1.6",
         "scipy>=1.14",
-        "scipy>=1.14",
         "setuptools>=77,<81",  # mrjob needs distutils on Python 3.12
-        "threadpoolctl>=3",
+        "sqlglot>=27",
         "threadpoolctl>=3.5",
         "tqdm>=4.66",
+        "wand>=0.6.13",
     ],
     extras_require={
         "dev": [
             "ansible-lint>=25",
+            "atheris>=2.3",
             "hypothesis>=6",
             "mypy>=1.14",
             "pytest>=8",
