@@ -1,40 +1,36 @@
-"""Bundle the images of raw tars: tars -> SequenceFiles of (image key, encoded image).
+"""Bundle raw images: tars and plain files -> SequenceFiles of (image key, encoded image).
 
-Input    plan files of one line, a list of ranges of tars (mr_jobs/lib/rawtar.py) that makes one
-         bundle; `bin/pipeline ingest` writes them
-Output   bundles: `<split>/<wnid>/<file name>` -> the image's bytes as they were in the tar
+Input    plan files of one line (mr_jobs/lib/rawtar.py), the ranges of tars or the plain files that
+         make one bundle; `bin/pipeline ingest` writes them
+Output   bundles: `<split>/<wnid>/<file name>` -> the image's bytes as they were
 Counted  images/bundled; images/unlabelled, when a validation image has no label, and
          images/unknown_synset: these are bundled under `quarantine/<reason>/`
 
-    python mr_jobs/mr_bundle_images.py --output-dir bundles plan/*.tsv
+    python mr_jobs/mr_bundle_images.py --output-dir bundles plan/*.json
     python mr_jobs/mr_bundle_images.py -r hadoop --output-dir hdfs:///bundles hdfs:///plan
 """
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from mrjob.step import MRStep
 
 from mr_jobs.job import BundleOutput, bundle_step
 from mr_jobs.lib.errors import DataError
-from mr_jobs.lib.imagenet import QUARANTINE, UNLABELLED
-from mr_jobs.lib.rawtar import RawRange, image_members, key_of, read_plan_line
+from mr_jobs.lib.imagenet import QUARANTINE
+from mr_jobs.lib.rawtar import Plan, RawRange, key_of, label_key, walk_members
 from mr_jobs.webhdfs import open_range
 
 
 class MRBundleImages(BundleOutput):
-    """Map-only: ranges of tars -> one bundle a plan file."""
+    """Map-only: ranges of raw images -> one bundle a plan file."""
 
     def configure_args(self) -> None:
         super().configure_args()
-        self.add_file_arg(
-            "--labels",
-            default=None,
-            help="file of `image_id<TAB>wnid` lines for flat tars, whose images carry no label",
-        )
         self.add_file_arg(
             "--synsets",
             default=None,
@@ -59,7 +55,6 @@ class MRBundleImages(BundleOutput):
 
     def mapper_init(self) -> None:
         super().mapper_init()
-        self._labels = _read_labels(self.options.labels) if self.options.labels else {}
         self._synsets = (
             frozenset(Path(self.options.synsets).read_text("utf-8").split("\n"))
             if self.options.synsets
@@ -68,38 +63,48 @@ class MRBundleImages(BundleOutput):
 
     def mapper(self, _: None, line: str) -> Iterator[tuple[str, bytes]]:
         """Yield (image key, encoded image) for each image of a bundle's plan."""
-        for raw in read_plan_line(line):
-            yield from self._images(raw)
-
-    def _images(self, raw: RawRange) -> Iterator[tuple[str, bytes]]:
-        found = 0
-        self.set_status(f"{raw.uri} from byte {raw.offset}")
-        with (
-            open_range(raw.uri, raw.offset, raw.length, self.options.webhdfs) as stream,
-            tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as tar,
-        ):
-            for member in image_members(tar):
-                content = tar.extractfile(member)
-                encoded = content.read() if content else b""
-                if len(encoded) != member.size:
-                    raise DataError(f"{raw.uri}: member {member.name!r} is cut short")
-                key = key_of(raw, member.name, self._labels, self._synsets)
+        plan = Plan.from_line(line)
+        for raw in plan.ranges:
+            found = 0
+            self.set_status(f"{raw.uri} from byte {raw.offset}")
+            for name, encoded in _images(raw, plan.labels, self.options.webhdfs):
+                key = key_of(raw, name, plan.labels, self._synsets)
                 found += 1
                 self.count("bundled")
                 if key.split == QUARANTINE:
                     self.count(key.wnid)
                 yield str(key), encoded
-        if found != raw.n_images:
-            raise DataError(
-                f"{raw.uri}: {found} images in the range from byte {raw.offset}, the plan says "
-                f"{raw.n_images}; the tar changed since it was ingested"
-            )
+            if found != raw.n_images:
+                raise DataError(
+                    f"{raw.uri}: {found} images in the range from byte {raw.offset}, the plan says "
+                    f"{raw.n_images}; it changed since it was ingested"
+                )
 
 
-def _read_labels(path: str) -> dict[str, str]:
-    with Path(path).open(encoding="utf-8") as file:
-        pairs = (line.rstrip("\n").split("\t") for line in file)
-        return {image_id: wnid for image_id, wnid in pairs if wnid != UNLABELLED}
+def _images(
+    raw: RawRange, labels: Mapping[str, str], webhdfs_url: str | None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, encoded image) for each image of a range."""
+    end = raw.offset + raw.length
+    with open_range(raw.uri, raw.offset, raw.length, webhdfs_url) as file:
+        if raw.kind == "file":
+            yield raw.name, _read(file, raw.length, raw)
+            return
+        try:
+            for member in walk_members(file, raw.offset, end, cut=True):
+                if member.refused or (raw.kind == "labelled" and label_key(raw, member.name) not in labels):
+                    continue
+                file.seek(member.data_offset)
+                yield member.name, _read(file, member.size, raw)
+        except tarfile.ReadError as error:
+            raise DataError(f"{raw.uri}: {error} where the plan has images; it changed") from error
+
+
+def _read(file: BinaryIO, size: int, raw: RawRange) -> bytes:
+    encoded = file.read(size)
+    if len(encoded) != size:
+        raise DataError(f"{raw.uri}: an image is cut short at byte {file.tell()}; it changed")
+    return encoded
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Read a range of a file, local or in HDFS, as a stream: for tasks, with no JVM to start.
+"""Read a range of a file, local or in HDFS: for tasks, with no JVM to start.
 
 Source: the WebHDFS REST API of Hadoop, operation OPEN.
 """
@@ -18,52 +18,78 @@ from urllib.request import ProxyHandler, build_opener
 from mr_jobs.lib.errors import DataError
 
 _READ_TIMEOUT_S = 120
+_BUFFER_BYTES = 1 << 20
 
 
 @contextmanager
 def open_range(uri: str, offset: int, length: int, webhdfs_url: str | None) -> Iterator[BinaryIO]:
-    """Open `length` bytes from byte `offset` of a local path or an hdfs:// URI for reading once.
+    """Open a local path or an hdfs:// URI to read `length` bytes from byte `offset`.
+
+    Positions in the file are those of the whole; reading on from the last byte read is cheap, and
+    so is going back a little. A read past the range gives no bytes.
 
     Raises
     ------
     DataError
-        If the file cannot be opened; a read past the end gives fewer bytes, as from any file.
+        If the file cannot be opened.
     """
     try:
         if "://" in uri:
-            source: BinaryIO = _open_webhdfs(uri, offset, length, webhdfs_url)
+            if webhdfs_url is None:
+                raise DataError(f"{uri}: no --webhdfs address was given to read it from")
+            url = f"{webhdfs_url}/webhdfs/v1{quote(urlsplit(uri).path)}"
+            raw: io.RawIOBase = _WebHdfsRange(url, offset + length)
         else:
-            source = Path(uri).open("rb")  # noqa: SIM115  # closed below
-            source.seek(offset)
+            raw = io.FileIO(Path(uri))
+        with io.BufferedReader(raw, min(_BUFFER_BYTES, max(length, 1))) as file:
+            file.seek(offset)
+            yield cast(BinaryIO, file)
     except (OSError, URLError) as error:
         raise DataError(f"{uri}: cannot be read at byte {offset}: {error}") from error
-    with source:
-        yield cast(BinaryIO, io.BufferedReader(_Limited(source, length), 1 << 20))
 
 
-def _open_webhdfs(uri: str, offset: int, length: int, webhdfs_url: str | None) -> BinaryIO:
-    if webhdfs_url is None:
-        raise DataError(f"{uri}: no --webhdfs address was given to read it from")
-    query = urlencode(
-        {"op": "OPEN", "offset": offset, "length": length, "user.name": getpass.getuser()}
-    )
-    url = f"{webhdfs_url}/webhdfs/v1{quote(urlsplit(uri).path)}?{query}"
-    opener = build_opener(ProxyHandler({}))  # the cluster is never behind the user's proxy
-    return cast(BinaryIO, opener.open(url, timeout=_READ_TIMEOUT_S))
+class _WebHdfsRange(io.RawIOBase):
+    """A file in HDFS up to byte `limit`, through one answer for as long as the reads follow on."""
 
-
-class _Limited(io.RawIOBase):
-    """The next `length` bytes of a stream."""
-
-    def __init__(self, source: BinaryIO, length: int) -> None:
-        self._source = source
-        self._left = length
+    def __init__(self, url: str, limit: int) -> None:
+        self._url = url
+        self._limit = limit
+        self._at = 0
+        self._answer: BinaryIO | None = None
+        self._opener = build_opener(ProxyHandler({}))  # the cluster is never behind a proxy
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._limit}[whence]
+        if base + offset != self._at:
+            self._at = base + offset
+            self._close_answer()
+        return self._at
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._source.read(min(len(buffer), self._left))
+        wanted = min(len(buffer), self._limit - self._at)
+        if wanted <= 0:
+            return 0
+        if self._answer is None:
+            query = {"op": "OPEN", "offset": self._at, "length": self._limit - self._at}
+            user = {"user.name": getpass.getuser()}
+            url = f"{self._url}?{urlencode(query | user)}"
+            self._answer = cast(BinaryIO, self._opener.open(url, timeout=_READ_TIMEOUT_S))
+        data = self._answer.read(wanted)
         buffer[: len(data)] = data
-        self._left -= len(data)
+        self._at += len(data)
         return len(data)
+
+    def close(self) -> None:
+        self._close_answer()
+        super().close()
+
+    def _close_answer(self) -> None:
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None

@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal, NamedTuple, TextIO, overload
 from urllib.parse import urlsplit
 
 from mr_jobs.lib.errors import ConfigError
-from pipeline.stores import HdfsStore
+from pipeline.stores import HdfsStore, Listed
 
 
 class Stat(NamedTuple):
@@ -40,6 +40,12 @@ class HdfsPath:
     def __truediv__(self, name: str) -> HdfsPath:
         return HdfsPath(self._store, f"{self._path.rstrip('/')}/{name}")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HdfsPath) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
     def __str__(self) -> str:
         return self._store.uri(self._path)
 
@@ -60,6 +66,19 @@ class HdfsPath:
         """Yield what is in the directory."""
         for name in self._store.list(self._path):
             yield self / name
+
+    def scan(self) -> Iterator[Listed]:
+        """Yield name, kind and size of what is in the directory, sorted, in constant memory."""
+        return self._store.scan(self._path)
+
+    def summary(self) -> dict[str, int]:
+        """Return WebHDFS's ContentSummary of the directory: fileCount, length and others."""
+        return self._store.summary(self._path)
+
+    @property
+    def parent(self) -> HdfsPath:
+        """The directory that it is in."""
+        return HdfsPath(self._store, self._path.rstrip("/").rpartition("/")[0] or "/")
 
     def glob(self, pattern: str) -> Iterator[HdfsPath]:
         """Yield what is in the directory and matches; nothing if there is no directory."""

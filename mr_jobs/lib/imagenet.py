@@ -116,3 +116,13 @@ def read_clsloc_map(lines: Iterable[str], name: str) -> dict[str, int]:
             raise DataError(f"{name}: line {number} is not `wnid ilsvrc_id name`")
         ids[fields[0]] = int(fields[1])
     return ids
+
+
+def read_map_words(lines: Iterable[str], _: str) -> dict[str, str]:
+    """Read the words of the devkit's map_clsloc.txt, map_det.txt or map_vid.txt.
+
+    >>> read_map_words(["n02119789 1 kit_fox"], "map_clsloc.txt")
+    {'n02119789': 'kit fox'}
+    """
+    rows = (line.split(maxsplit=2) for line in lines if line.strip())
+    return {row[0]: row[-1].strip().replace("_", " ") for row in rows if len(row) == 3}

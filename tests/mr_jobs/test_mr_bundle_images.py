@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mr_jobs.lib.errors import DataError
-from mr_jobs.lib.rawtar import RawRange, plan_line
+from mr_jobs.lib.rawtar import Plan, RawRange
 from mr_jobs.mr_bundle_images import MRBundleImages
 
 
@@ -15,10 +15,12 @@ from mr_jobs.mr_bundle_images import MRBundleImages
 def plan(tmp_path: Path) -> Callable[..., Path]:
     """Write the plan of one bundle."""
 
-    def make(*ranges: RawRange, name: str = "00000.json") -> Path:
+    def make(
+        *ranges: RawRange, name: str = "00000.json", labels: dict[str, str] | None = None
+    ) -> Path:
         path = tmp_path / "plan" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(plan_line(ranges, 500) + "\n")
+        path.write_text(Plan(list(ranges), labels or {}).to_line().ljust(600) + "\n")
         return path
 
     return make
@@ -64,16 +66,12 @@ def test_only_the_range_of_the_plan_is_read(run_job: Any, plan: Any, make_tar: A
     assert result.records == [("train/n01/b.JPEG", b"b")]
 
 
-def test_flat_tars_get_their_labels_from_the_file(
-    run_job: Any, plan: Any, make_tar: Any, tmp_path: Path
+def test_images_of_flat_tars_get_their_labels_from_the_plan(
+    run_job: Any, plan: Any, make_tar: Any
 ) -> None:
     tar = make_tar("val.tar", ("v1.JPEG", b"1"), ("v2.JPEG", b"2"))
-    labels = tmp_path / "labels.tsv"
-    labels.write_text("v1\tn01\n")
 
-    result = run_job(
-        MRBundleImages, plan(_whole(tar, "val", "", 2)), args=("--labels", str(labels))
-    )
+    result = run_job(MRBundleImages, plan(_whole(tar, "val", "", 2), labels={"v1.JPEG": "n01"}))
 
     assert [key for key, _ in result.records] == [
         "val/n01/v1.JPEG",
@@ -122,3 +120,38 @@ def test_names_with_spaces_quotes_and_other_scripts_survive(
     result = run_job(MRBundleImages, plan(_whole(tar, "train", "n01", 3)))
 
     assert [key.rsplit("/")[-1] for key, _ in result.records] == [*names[:2], "tab%09here.JPEG"]
+
+
+def test_of_a_labelled_tar_only_members_with_a_label_are_images(
+    run_job: Any, plan: Any, make_tar: Any
+) -> None:
+    tar = make_tar("shard.tar", ("1.jpg", b"1"), ("1.cls", b"7"), ("2.jpg", b"2"), ("2.txt", b"x"))
+    raw = _whole(tar, "train", "", 2)._replace(kind="labelled", name="shard__")
+
+    result = run_job(
+        MRBundleImages, plan(raw, labels={"shard__1.jpg": "n07", "shard__2.jpg": "unlabelled"})
+    )
+
+    assert result.records == [
+        ("train/n07/shard__1.jpg", b"1"),
+        ("quarantine/unlabelled/shard__2.jpg", b"2"),
+    ]
+
+
+def test_plain_files_are_bundled_under_their_names(run_job: Any, plan: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.JPEG").write_bytes(b"image")
+    raw = RawRange(str(tmp_path / "a.JPEG"), 0, 5, "train", "n01", 1, "file", "more__a.JPEG")
+
+    result = run_job(MRBundleImages, plan(raw))
+
+    assert result.records == [("train/n01/more__a.JPEG", b"image")]
+
+
+def test_a_plain_file_that_shrank_since_the_plan_fails_the_job(
+    run_job: Any, plan: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a.JPEG").write_bytes(b"imag")
+    raw = RawRange(str(tmp_path / "a.JPEG"), 0, 5, "train", "n01", 1, "file", "a.JPEG")
+
+    with pytest.raises(DataError, match="changed"):
+        run_job(MRBundleImages, plan(raw))

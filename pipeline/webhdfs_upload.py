@@ -1,0 +1,57 @@
+"""Send a range of a local file to HDFS, from the page cache to the socket by the kernel alone.
+
+Source: the WebHDFS REST API of Hadoop, operation CREATE: the NameNode names the DataNode that takes
+the bytes. The client library's own way, chunk by chunk through Python, is half as fast.
+"""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+from mr_jobs.lib.errors import ClusterError
+
+_TIMEOUT_S = 120
+_BUFFER_BYTES = 1 << 20  # in the DataNode, between HTTP and HDFS
+
+
+def send_range(webhdfs_url: str, hdfs_path: str, path: Path, offset: int, length: int) -> None:
+    """Write `length` bytes from byte `offset` of a local file as a file in HDFS.
+
+    Raises
+    ------
+    ClusterError
+        If HDFS refuses it or does not answer.
+    """
+    query = {"op": "CREATE", "overwrite": "true", "buffersize": _BUFFER_BYTES}
+    target = f"/webhdfs/v1{quote(hdfs_path)}?{urlencode(query | {'user.name': getpass.getuser()})}"
+    try:
+        with closing(_connect(webhdfs_url)) as namenode:
+            namenode.request("PUT", target)
+            answer = namenode.getresponse()
+            said = answer.read()
+            location = answer.getheader("Location", "")
+        if not location:
+            raise ClusterError(f"{hdfs_path}: HDFS refused to make it: {said[:200]!r}")
+        with closing(_connect(location)) as datanode, path.open("rb") as file:
+            datanode.putrequest("PUT", location.partition(urlsplit(location).netloc)[2])
+            datanode.putheader("Content-Type", "application/octet-stream")
+            datanode.putheader("Content-Length", str(length))
+            datanode.endheaders()
+            sent = datanode.sock.sendfile(file, offset, length)
+            answer = datanode.getresponse()
+            said = answer.read()
+    except (OSError, HTTPException) as error:
+        raise ClusterError(
+            f"{hdfs_path}: HDFS did not take it ({error}); see `bin/pipeline status`"
+        ) from error
+    if answer.status != 201 or sent != length:
+        raise ClusterError(f"{hdfs_path}: HDFS took {sent} of {length} bytes: {said[:200]!r}")
+
+
+def _connect(url: str) -> HTTPConnection:
+    address = urlsplit(url)
+    return HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_S)
