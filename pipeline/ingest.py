@@ -1,201 +1,262 @@
-"""Bring the raw tars to where the jobs run and plan the bundles.
+"""Bring raw images to where the jobs run and plan the bundles.
 
-No image is ever unpacked: a tar inside a tar is sent as the range of bytes it is, a folder as a tar
-made on the way. The plan cuts the raw tars between members, so that a bundle is at most one HDFS
-block; a task then reads just its ranges.
+No image is ever unpacked: the tars inside a tar are sent as the range of bytes they are, folders as
+a tar made on the way; what is on the runner's own disk or in its HDFS already is not sent at all.
+The plan cuts between images, so that a bundle is at most one HDFS block; a task then reads just its
+ranges. Memory is bounded by the images of a group of sources, about eight bundles.
 """
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from mr_jobs.lib.errors import DataError
-from mr_jobs.lib.rawtar import RawRange, plan_line, refusal
+from mr_jobs.lib.errors import ConfigError
+from pipeline.annotations import write_tables
+from pipeline.bundle_plan import BundlePlan
+from pipeline.group_plan import GroupPlan, uri_of
 from pipeline.hdfspath import HdfsPath
+from pipeline.known import KnownImages
+from pipeline.layouts import RawData, RawPath, RawSource
+from pipeline.ledger import Batch, Ledger
 from pipeline.progress import Progress
-from pipeline.rawdata import RawData, RawSource, checked_members
+from pipeline.raw_members import SourceFacts
+from pipeline.raw_tar_stream import TarOfFiles
 from pipeline.stores import LocalStore, Store
 
-_CHUNK_BYTES = 1 << 20
+_MB = 1 << 20
+_GROUP_BUNDLES = 8
+_MIN_PLAN_BYTES = 4096
+_GAP_BYTES = 10 << 10  # between two tars in a tar: padding, and the second one's header
 
 
-@dataclass
-class IngestReport:
-    """What was found in the raw data: counts of members, and the plan's size."""
-
-    images: int = 0
-    raw_bytes: int = 0
-    bundles: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
+Facts = dict[str, SourceFacts]  # by the source's name
 
 
-class BundlePlan:
-    """Cut raw tars into bundles of at most `bundle_bytes`, one split a bundle.
-
-    Attributes
-    ----------
-    bundles : one list of ranges a bundle.
-    """
-
-    def __init__(self, bundle_bytes: int) -> None:
-        self.bundles: list[list[RawRange]] = []
-        self._bundle_bytes = bundle_bytes
-        self._left = 0
-
-    def add(self, member: RawRange) -> None:
-        """Add one image; those of one tar must come in order."""
-        ranges = self.bundles[-1] if self.bundles else []
-        if not ranges or ranges[-1].split != member.split or member.length > self._left:
-            ranges = []
-            self.bundles.append(ranges)
-            self._left = self._bundle_bytes
-        self._left -= member.length
-        last = ranges[-1] if ranges else None
-        if last and (last.uri, last.wnid) == (member.uri, member.wnid):
-            ranges[-1] = last._replace(
-                length=member.offset + member.length - last.offset, n_images=last.n_images + 1
-            )
-        else:
-            ranges.append(member)
+def new_sources(data: RawData, ledger: Ledger, facts: Facts) -> list[RawSource]:
+    """List the sources that an image store does not hold as they are now."""
+    known = ledger.sources
+    return [s for s in data.sources if known.get(s.name) != list(facts[s.name])]
 
 
 def ingest(
-    data: RawData, store: Store, bundle_bytes: int, progress: Progress, *, allow_damaged: bool
-) -> IngestReport:
-    """Put the raw tars into the store and write the plan of the bundles to `plan/`.
+    data: RawData,
+    store: Store,
+    bundle_bytes: int,
+    progress: Progress,
+    *,
+    facts: Facts,
+    annotation_facts: object,
+    allow_damaged: bool,
+) -> Ledger:
+    """Bring what is new of a data set into an image store, and plan its bundles.
 
-    Also writes `side/labels.tsv` and `side/synsets.txt` for the bundling job, and
-    `side/refused.tsv`: a line a member that was left out, with its reason.
+    Writes raw parts to `raw/` and plans to `plan/`, for the job that makes the bundles; a line a
+    member that is no image to `refused/`, the known wnids to `side/synsets.txt`, and the tables
+    `boxes/` and `synsets/`.
+
+    Parameters
+    ----------
+    facts : of each source, by its name, from `raw_members.facts_of`.
+    annotation_facts : what changes when the annotations do, as a JSON value.
 
     Raises
     ------
+    ConfigError
+        If the image store is of another data set.
     DataError
-        If a tar is damaged, or fewer than two classes have images to train on.
+        If a tar is damaged.
     """
-    report, plan, refused = IngestReport(), BundlePlan(bundle_bytes), io.StringIO()
-    with TemporaryDirectory(prefix="pipeline-raw-") as folder:
-        for number, source in enumerate(data.sources):
-            progress.update(number, len(data.sources), "raw tars")
-            with ExitStack() as stack:
-                tar = _as_tar(source, store, Path(folder), stack)
-                uri, shift = _send(tar, source.name, store)
-                members = checked_members(
-                    tar.path, tar.offset, tar.length, data.warnings, allow_damaged
-                )
-                _plan_source(tar, uri, shift, members, plan, report, refused)
-            report.raw_bytes += tar.length
-        progress.update(len(data.sources), len(data.sources), "raw tars")
-    _check_classes(data, report)
-    report.bundles = len(plan.bundles)
-    _write_plan(plan, store)
-    _write_text(store, "side/labels.tsv", (f"{i}\t{w}\n" for i, w in data.val_labels.items()))
-    _write_text(store, "side/synsets.txt", (f"{wnid}\n" for wnid in data.words))
-    _write_text(store, "side/refused.tsv", [refused.getvalue()])
-    return report
-
-
-def _as_tar(source: RawSource, store: Store, folder: Path, stack: ExitStack) -> RawSource:
-    """Make a tar of a folder, with nothing in it that depends on when or by whom."""
-    if source.length >= 0 or isinstance(source.path, HdfsPath):
-        return source
-    if isinstance(store, LocalStore):  # the bundling task reads it there
-        path = Path(store.uri(f"raw/{source.name}"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        path = folder / "class.tar"
-        stack.callback(path.unlink)
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
-        names: set[str] = set()
-        files = [path for path in source.path.rglob("*") if path.is_file()]
-        for file in sorted(files, key=lambda path: (len(path.parts), path)):
-            inside = "__".join(file.relative_to(source.path).parts)
-            info = tarfile.TarInfo(inside if file.name in names else file.name)
-            names.add(info.name)
-            info.size = file.stat().st_size
-            with file.open("rb") as content:
-                tar.addfile(info, content)
-            tar.members.clear()  # type: ignore[attr-defined]  # else it remembers them all
-    return source._replace(path=path, offset=0, length=path.stat().st_size)
-
-
-def _send(source: RawSource, name: str, store: Store) -> tuple[str, int]:
-    """Bring a raw tar to the store; return its URI there, and what to add to its offsets."""
-    if isinstance(source.path, HdfsPath):
-        return str(source.path), 0
-    if isinstance(store, LocalStore):
-        return str(source.path.resolve()), 0
-    store.write(f"raw/{name}", _chunks(source))
-    return store.uri(f"raw/{name}"), -source.offset
-
-
-def _chunks(source: RawSource) -> Iterator[bytes]:
-    left = source.length
-    with source.path.open("rb") as file:
-        file.seek(source.offset)
-        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
-            left -= len(chunk)
-            yield chunk
-
-
-def _plan_source(
-    source: RawSource,
-    uri: str,
-    shift: int,
-    members: Iterator[tarfile.TarInfo],
-    plan: BundlePlan,
-    report: IngestReport,
-    refused: io.StringIO,
-) -> None:
-    for member in members:
-        if member.isdir():
-            continue
-        reason = refusal(member)
-        if reason:
-            report.refused[reason] += 1
-            refused.write(f"{source.name}\t{member.name!r}\t{reason}\n")
-            continue
-        report.images += 1
-        if source.split == "train":
-            report.classes[source.wnid] += 1
-        end = member.offset_data + -(-member.size // 512) * 512
-        plan.add(
-            RawRange(uri, member.offset + shift, end - member.offset, source.split, source.wnid, 1)
+    ledger = Ledger.load(store)
+    _check_root(ledger, data)
+    sources = new_sources(data, ledger, facts)
+    if sources:
+        work = _Ingest(data, store, bundle_bytes, progress, ledger, facts, allow_damaged)
+        work.take(sources)
+        store.write("side/synsets.txt", (f"{wnid}\n".encode() for wnid in data.words))
+    for batch in ledger.batches:
+        if batch.state == "open":
+            _equalise(store, batch)
+            batch.state = "planned"
+    tables = ledger.tables_of(annotation_facts)
+    if ledger.tables != tables:
+        write_tables(
+            data,
+            store,
+            progress,
+            classes=set(ledger.counted("classes")),
+            allow_damaged=allow_damaged,
         )
+        ledger.tables = tables
+    ledger.save(store)
+    return ledger
 
 
-def _check_classes(data: RawData, report: IngestReport) -> None:
-    trained = {wnid for wnid in report.classes if not data.words or wnid in data.words}
-    if len(trained) < 2:
-        raise DataError(
-            f"{data.root}: images of {len(trained)} known class(es) to train on; a classifier "
-            "needs at least two"
+class _Ingest:
+    """One ingest at work: what is brought where, and what is known of it so far."""
+
+    def __init__(
+        self,
+        data: RawData,
+        store: Store,
+        bundle_bytes: int,
+        progress: Progress,
+        ledger: Ledger,
+        facts: Facts,
+        allow_damaged: bool,
+    ) -> None:
+        self._data = data
+        self._store = store
+        self._bundle_bytes = bundle_bytes
+        self._progress = progress
+        self._ledger = ledger
+        self._allow_damaged = allow_damaged
+        self._batch = ledger.open_batch()
+        self._known = KnownImages(store)
+        self._facts = facts
+        self._done_bytes = 0
+        self._sender = ThreadPoolExecutor(1)
+        self._sending: tuple[str, object, Future[None]] | None = None
+
+    def take(self, sources: Sequence[RawSource]) -> None:
+        """Send and plan the sources, group by group; a group that is whole is in the ledger."""
+        total = sum(self._facts[source.name].n_bytes for source in sources)
+        with self._sender:
+            self._take_groups(sources, total)
+
+    def _take_groups(self, sources: Sequence[RawSource], total: int) -> None:
+        for group in self._grouped(sources, self._bundle_bytes * _GROUP_BUNDLES, _same_split):
+            self._take_group(group)
+            self._done_bytes += sum(self._facts[source.name].n_bytes for source in group)
+            self._progress.update(self._done_bytes // _MB, total // _MB, "MB")
+
+    def _grouped(
+        self,
+        sources: Sequence[RawSource],
+        most_bytes: int,
+        together: Callable[[RawSource, RawSource], bool],
+    ) -> Iterator[list[RawSource]]:
+        """Cut a list of sources where they do not belong together, or become too much."""
+        group: list[RawSource] = []
+        size = 0
+        for before, source in pairwise([sources[0], *sources]):
+            n_bytes = self._facts[source.name].n_bytes
+            if group and (size + n_bytes > most_bytes or not together(before, source)):
+                yield group
+                group, size = [], 0
+            group.append(source)
+            size += n_bytes
+        yield group
+
+    def _take_group(self, sources: Sequence[RawSource]) -> None:
+        batch = self._batch
+        expected = sum(self._facts[source.name].n_bytes for source in sources)
+        group = GroupPlan(
+            BundlePlan(self._bundle_bytes, expected), self._data, self._known, self._allow_damaged
         )
-    for source in data.sources:
-        if source.split == "train" and not report.classes[source.wnid]:
-            data.warnings.append(f"class {source.wnid} has no training image")
-    unknown = sorted(set(report.classes) - trained)
-    if unknown:
-        data.warnings.append(
-            f"{', '.join(unknown[:5])}: not in LOC_synset_mapping.txt, so the images of "
-            f"{len(unknown)} class(es) are quarantined"
+        for part in self._grouped(sources, self._bundle_bytes, self._one_part):
+            self._take_part(part, group)
+        self._await_sent()
+        for plan in group.bundles.bundles:
+            name = f"{len(batch.plans):05d}.json"
+            batch.plans[name] = _write_plan(self._store, batch, name, plan.to_line())
+        if group.refused:
+            self._store.write(
+                f"refused/{batch.name}-{batch.groups:05d}.tsv", [group.refused_lines.getvalue()]
+            )
+        batch.groups += 1
+        batch.images += group.images
+        batch.raw_bytes += expected
+        batch.known += group.known
+        batch.classes += group.classes
+        batch.refused += group.refused
+        for source in sources:
+            self._ledger.sources[source.name] = list(self._facts[source.name])
+        self._ledger.save(self._store)
+
+    def _one_part(self, before: RawSource, source: RawSource) -> bool:
+        """Say whether two sources can be sent as one file."""
+        if self._in_place(source.path):
+            return False
+        if source.kind == "folder" or before.kind == "folder":
+            return source.kind == before.kind
+        gap = source.offset - (before.offset + before.length)
+        return source.path == before.path and 0 <= gap <= _GAP_BYTES
+
+    def _in_place(self, path: RawPath) -> bool:
+        """Say whether the jobs can read it where it is."""
+        return isinstance(path, HdfsPath) or isinstance(self._store, LocalStore)
+
+    def _take_part(self, part: Sequence[RawSource], group: GroupPlan) -> None:
+        first, last = part[0], part[-1]
+        name = f"raw/{self._batch.name}/{first.name.replace('/', '-')}"
+        before = group.images
+        if self._in_place(first.path):
+            group.plan_source(first, uri_of(first.path), 0)
+        elif first.kind == "folder":
+            files = TarOfFiles()
+            for source in part:
+                group.plan_source(source, self._store.uri(name), 0, files)
+            if group.images > before:
+                self._send(name, part, lambda: self._store.write(name, files.chunks()))
+        else:
+            for source in part:
+                group.plan_source(source, self._store.uri(name), -first.offset)
+            if group.images > before:
+                length = last.offset + last.length - first.offset
+                path = first.path
+                assert isinstance(path, Path)  # noqa: S101  # what is in HDFS stays in place
+                self._send(name, part, lambda: self._store.send(name, path, first.offset, length))
+
+    def _send(self, name: str, part: Sequence[RawSource], send: Callable[[], None]) -> None:
+        """Send a part while the next one is planned, unless an interrupted ingest sent it."""
+        self._await_sent()
+        facts = [list(self._facts[source.name]) for source in part]
+        if self._batch.parts.get(name) != facts:
+            self._sending = (name, facts, self._sender.submit(send))
+
+    def _await_sent(self) -> None:
+        if self._sending:
+            name, facts, sent = self._sending
+            self._sending = None
+            sent.result()
+            self._batch.parts[name] = facts
+            self._ledger.save(self._store)
+
+
+def _check_root(ledger: Ledger, data: RawData) -> None:
+    """Refuse to mix two data sets; one that was moved is still the same."""
+    root = str(data.root)
+    if ledger.root not in ("", root) and (
+        ledger.root.startswith("hdfs:") or Path(ledger.root).exists()
+    ):
+        raise ConfigError(
+            f"this image store is of {ledger.root}, not of {root}; give another one with --images, "
+            "or put the new images into that data set"
         )
+    ledger.root = root
 
 
-def _write_plan(plan: BundlePlan, store: Store) -> None:
-    store.delete("plan")
-    width = max(len(plan_line(ranges)) for ranges in plan.bundles)
-    for number, ranges in enumerate(plan.bundles):
-        # of one size, because Hadoop starts, and numbers, the largest input split first
-        _write_text(store, f"plan/{number:05d}.json", [plan_line(ranges, width) + "\n"])
+def _same_split(before: RawSource, source: RawSource) -> bool:
+    return before.split == source.split
 
 
-def _write_text(store: Store, name: str, lines: Iterator[str] | list[str]) -> None:
-    store.write(name, (line.encode("utf-8", "backslashreplace") for line in lines))
+def _write_plan(store: Store, batch: Batch, name: str, line: str) -> int:
+    """Write a plan, padded to a power of two; return its size in bytes."""
+    size = max(_MIN_PLAN_BYTES, 1 << len(line).bit_length())
+    store.write(f"plan/{batch.name}/{name}", [line.ljust(size - 1).encode(), b"\n"])
+    return size
+
+
+def _equalise(store: Store, batch: Batch) -> None:
+    """Make the plans one size: Hadoop starts, and numbers, the largest input split first."""
+    size = max(batch.plans.values(), default=0)
+    for name, found in batch.plans.items():
+        if found != size:
+            path = f"plan/{batch.name}/{name}"
+            with store.open(path) as file:
+                line = file.read().rstrip()
+            store.write(path, [line.ljust(size - 1), b"\n"])
+            batch.plans[name] = size

@@ -33,6 +33,10 @@ class Run:
     cluster_options: dict[str, Any] = field(default_factory=dict)  # directory and port_base
     cluster_id: str | None = None  # of the cluster that this run made, and may destroy
     allow_damaged: bool = False
+    images: str = ""  # name of the image store
+    where: dict[str, str] = field(default_factory=dict)  # step to the condition on its images
+    made_images: bool = False  # this run made it, so it may remove it
+    finished: str = ""  # fingerprint of what the saved results are made from
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # name to what it reported
 
     @property

@@ -7,29 +7,38 @@ depends on, and its counts. A step whose manifest has the right fingerprint is n
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mr_jobs.lib.errors import ConfigError, JobError
 from pipeline.cluster import Cluster
 from pipeline.config import Config, fingerprint
 from pipeline.hdfspath import HdfsPath
+from pipeline.images import Images, writing
+from pipeline.layouts import RawData, RawPath, find_raw_data
+from pipeline.ledger import Ledger
 from pipeline.progress import Progress
-from pipeline.rawdata import RawData, RawPath, RawSource, find_raw_data
+from pipeline.raw_members import SourceFacts, facts_of
 from pipeline.runs import Run, read_manifest, write_manifest
 from pipeline.stores import HdfsStore, LocalStore, Store
 
 
 @dataclass
 class Context:
-    """What a step needs to know: the run, its settings, where its directories are, its cluster."""
+    """What a step needs to know: the run, its settings, where its outputs and its images are."""
 
     run: Run
     config: Config
     store: Store
-    cluster: Cluster | None
+    images: Images
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The cluster that the jobs run on; None for this machine."""
+        return self.images.cluster
 
     @cached_property
     def data(self) -> RawData:
@@ -44,23 +53,32 @@ class Context:
         return HdfsPath.parse(self.run.data, self.store)
 
     @cached_property
-    def data_facts(self) -> list[object]:
-        """What changes when the raw data do: sizes and times of the files, looked at once."""
-        return [[*source[:2], source.offset, *_changes(source)] for source in self.data.sources]
+    def source_facts(self) -> dict[str, SourceFacts]:
+        """What changes when a raw source does, by its name; looked at once."""
+        return {source.name: facts_of(source) for source in self.data.sources}
+
+    @cached_property
+    def annotation_facts(self) -> list[object]:
+        """What changes when the annotations or the synsets do."""
+        data = self.data
+        return [
+            [[str(a.path), a.kind, a.path.stat().st_mtime_ns] for a in data.annotations],
+            fingerprint([data.words, data.ilsvrc_ids]),
+        ]
+
+    def data_fingerprint(self) -> str:
+        """Return what changes when the raw data do."""
+        return fingerprint([self.source_facts, self.annotation_facts])
+
+    def ledger(self) -> Ledger:
+        """Read what the image store holds."""
+        return Ledger.load(self.images.store)
 
     def store_of(self, step: Step) -> Store:
         """Return where a step's output is."""
-        return LocalStore(self.run.dir) if step.local else self.store
-
-
-def _changes(source: RawSource) -> tuple[object, ...]:
-    """Return path, number of files, their bytes and their last change in nanoseconds."""
-    if source.length >= 0 or isinstance(source.path, HdfsPath):
-        files = [source.path.stat()]
-    else:
-        files = [path.stat() for path in source.path.rglob("*")]
-    sizes, times = [f.st_size for f in files], [f.st_mtime_ns for f in files]
-    return str(source.path), source.length, len(files), sum(sizes), max(times, default=0)
+        if step.place == "images":
+            return self.images.store
+        return LocalStore(self.run.dir) if step.place == "run" else self.store
 
 
 @dataclass(frozen=True)
@@ -68,8 +86,9 @@ class Step:
     """One step: its name and verb, the directory it makes, what it needs, and how it is done.
 
     `facts` returns what the output depends on besides the needed steps' outputs; `run` returns
-    what the manifest says. The output of a `local` step is in the run's own directory on every
-    runner.
+    what the manifest says. `place` says where the output is: in the image store, to which the step
+    adds; with the runner's outputs; or in the run's own directory on every runner. `pending` says
+    whether there is more to add than the manifest knows.
     """
 
     name: str
@@ -78,7 +97,8 @@ class Step:
     needs: tuple[Step, ...]
     facts: Callable[[Context], object]
     run: Callable[[Context, Progress], dict[str, Any]]
-    local: bool = False
+    place: Literal["images", "runner", "run"] = "runner"
+    pending: Callable[[Context], bool] = lambda _: False
 
 
 def step_fingerprint(step: Step, context: Context) -> str:
@@ -91,7 +111,7 @@ def is_done(step: Step, context: Context) -> dict[str, Any] | None:
     """Return the manifest of a step that is complete for the same inputs and settings, or None."""
     manifest = read_manifest(context.store_of(step), step.makes)
     if manifest and manifest["fingerprint"] == step_fingerprint(step, context):
-        return manifest
+        return None if step.pending(context) else manifest
     return None
 
 
@@ -112,10 +132,12 @@ def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
                 f"`bin/pipeline {need.name} --run-id {context.run.run_id}` first"
             )
     store = context.store_of(step)
-    store.delete(step.makes)
-    report = step.run(context, progress)
-    manifest = {"fingerprint": step_fingerprint(step, context), **report}
-    write_manifest(store, step.makes, manifest)
+    adds = step.place == "images"
+    with writing(context.images) if adds else nullcontext():
+        store.delete(f"{step.makes}/_manifest.json" if adds else step.makes)
+        report = step.run(context, progress)
+        manifest = {"fingerprint": step_fingerprint(step, context), **report}
+        write_manifest(store, step.makes, manifest)
     return manifest
 
 
