@@ -31,7 +31,7 @@ STEPS: dict[str, Callable[[bytes], object]] = {
     "bare cv2.imdecode": lambda encoded: cv2.imdecode(np.frombuffer(encoded, np.uint8), 1),
     "probe": probe,
     "decode in full": decode,
-    "decode as extract does": lambda encoded: decode(encoded, min_side_px=SPEC.image_px),
+    "decode as extract does": SPEC.decode,
     "features from a full decode": lambda encoded: SPEC.from_image(decode(encoded)),
     "extract": SPEC.extract,
 }

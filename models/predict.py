@@ -43,6 +43,8 @@ def predict(
     ------
     DataError
         The model is damaged, or was made with another version of the feature code.
+    ConfigError
+        This machine lacks what the model's images were decoded with.
     """
     model = load_model(run_dir)
     spec = FeatureSpec.from_dict(model.info["features"])
@@ -51,6 +53,7 @@ def predict(
             f"{run_dir}: the model was made with another version of the feature code or of OpenCV; "
             "use the versions in its manifest.json, or train it anew"
         )
+    spec.repair.require()
     k = model.info["top_k"] if top_k is None else top_k
     return (_predict_one(model, spec, path, k) for path in paths)
 

@@ -132,6 +132,9 @@ def _images(counts: Mapping[str, Any]) -> list[str]:
             f"{counts['images']} images = {counts['kept']} kept + {sum(quarantined.values())} "
             f"quarantined{f' ({reasons})' if reasons else ''}"
         )
+        if repaired := counts.get("repaired"):
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(repaired.items()))
+            lines.append(f"repairs of kept images: {kinds}")
         lines.append("")
     rows = [
         (name.replace("_", " "), str(value))

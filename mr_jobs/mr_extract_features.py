@@ -11,36 +11,19 @@ Counted  images/read = images/featurized + images/skipped; the skipped ones by r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from mrjob.step import MRStep
 
 from mr_jobs.job import BundleInput, BundleOutput, bundle_step
 from mr_jobs.lib.errors import ImageError
-from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
 from mr_jobs.lib.records import encode_vector
+from mr_jobs.spec_option import SpecOption
 
 
-class MRExtractFeatures(BundleInput, BundleOutput):
+class MRExtractFeatures(SpecOption, BundleInput, BundleOutput):
     """Map-only: image -> feature vector."""
-
-    def configure_args(self) -> None:
-        super().configure_args()
-        self.add_passthru_arg(
-            "--features",
-            default="{}",
-            metavar="JSON",
-            help="parameters that differ from the defaults, as a JSON object with the keys of "
-            f"[features] in pipeline.toml (defaults: {json.dumps(FeatureSpec().to_dict())})",
-        )
-
-    def load_args(self, args: list[str]) -> None:
-        super().load_args(args)
-        self.spec = FeatureSpec.from_dict(
-            FeatureSpec().to_dict() | json.loads(self.options.features)
-        )
 
     def steps(self) -> list[MRStep]:
         return [

@@ -55,6 +55,14 @@ class ImageError(DataError, ValueError):
         self.reason = reason
 
 
+class IncompleteError(DataError):
+    """Part of what was asked for is missing or damaged; `result` says what was done of the rest."""
+
+    def __init__(self, message: str, result: dict[str, object]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 def is_full_disk(error: Exception) -> bool:
     """Say whether an error means that a disk, or the user's share of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from mr_jobs.lib.color import hsv_histograms, lab_pixels
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.hog import Hog
-from mr_jobs.lib.images import MAX_IMAGE_PX, decode
+from mr_jobs.lib.images import MAX_IMAGE_PX, probe
+from mr_jobs.lib.repair import DECODING_VERSION, DEFAULTS, RepairSettings, decode_repaired
 
-FEATURES_VERSION = 1  # raised with every change of code that changes a vector
+FEATURES_VERSION = 2  # raised with every change of code that changes a vector
+OPENCV_VERSION = ".".join(cv2.__version__.split(".")[:2])
 MAX_FEATURES = 65_536  # a vector this long is already far beyond what a linear model is fitted to
 
 _RANGES = {
@@ -44,6 +46,7 @@ class FeatureSpec:
     hsv_grids : one histogram for each cell of a grid × grid, for each of these grids; may be empty.
     lab_px : side of the image as Lab pixels; 0 leaves them out.
     max_image_px : images that claim more pixels are refused.
+    repair : what is done with images that are not plain and whole.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class FeatureSpec:
     hsv_grids: tuple[int, ...] = (1, 2, 4)
     lab_px: int = 8
     max_image_px: int = MAX_IMAGE_PX
+    repair: RepairSettings = DEFAULTS
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -159,10 +163,19 @@ class FeatureSpec:
         Raises
         ------
         ImageError
-            As `images.decode`.
+            As `repair.decode_repaired`.
         """
-        image = decode(encoded, max_image_px=self.max_image_px, min_side_px=self.image_px)
-        return self.from_image(image)
+        return self.from_image(self.decode(encoded))
+
+    def decode(self, encoded: bytes) -> NDArray[np.uint8]:
+        """Decode an image as `extract` does: uint8 of shape (height, width, 3), BGR, upright."""
+        return decode_repaired(
+            encoded,
+            probe(encoded),
+            self.repair,
+            max_image_px=self.max_image_px,
+            min_side_px=self.image_px,
+        ).image
 
     def from_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the vector of a decoded image, uint8 of shape (height, width, 3), BGR."""
@@ -196,12 +209,22 @@ class FeatureSpec:
         given: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
+        if "repair" in given:
+            given["repair"] = RepairSettings.from_dict(given["repair"])
         return cls(**given)
+
+    def decoding(self) -> dict[str, Any]:
+        """Return what decides which images can be used and what they look like, as JSON values."""
+        return {
+            "decoding": DECODING_VERSION,
+            "opencv": OPENCV_VERSION,
+            "max_image_px": self.max_image_px,
+            "repair": self.repair.to_dict(),
+        }
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that change with all that may change the bytes of a vector."""
-        opencv = ".".join(cv2.__version__.split(".")[:2])
-        facts = {"features": FEATURES_VERSION, "opencv": opencv, **self.to_dict()}
+        facts = {"features": FEATURES_VERSION, "opencv": OPENCV_VERSION, **self.to_dict()}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -43,10 +43,11 @@ _READERS: tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...] =
     ("bmp", (b"BM",), BmpImagePlugin.BmpImageFile),
     ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
 )
-_BROKEN_HEADER = (  # what Pillow's readers were seen to raise, or pass on, on damaged headers
+BROKEN_FILE = (  # what Pillow's readers were seen to raise, or pass on, on damaged files
     *(SyntaxError, OSError, ValueError, LookupError, ArithmeticError, TypeError),
     *(struct.error, zlib.error, EOFError, AttributeError, AssertionError),
 )
+_WITH_ALPHA = frozenset(["RGBA", "RGBa", "LA", "La", "PA"])
 _PNG_DEPTH_AT = 24  # signature, length and name of IHDR, width, height, then the bit depth
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -60,7 +61,7 @@ class Probe(NamedTuple):
 
     `width_px` and `height_px` are as stored, before the EXIF orientation is applied; `channels`
     is 1 for grey and palette images; `bits` is per channel; `exif_orientation` is 1 to 8, and 1
-    when there is none or it cannot be read.
+    when there is none or it cannot be read; `transparent` says whether pixels may be.
     """
 
     format: str
@@ -69,6 +70,8 @@ class Probe(NamedTuple):
     channels: int
     bits: int
     exif_orientation: int
+    cmyk: bool = False
+    transparent: bool = False
 
 
 def probe(encoded: bytes) -> Probe:
@@ -93,10 +96,23 @@ def probe(encoded: bytes) -> Probe:
             bits = _bits(name, image, encoded)
         except Image.DecompressionBombError as error:
             raise ImageError("too_many_pixels", str(error)) from error
-        except _BROKEN_HEADER as error:
+        except BROKEN_FILE as error:
             raise ImageError("not_an_image", f"broken {name} header") from error
-        orientation = _exif_orientation(image)
-    return Probe(name, width_px, height_px, len(image.getbands()), bits, orientation)
+        return Probe(
+            name,
+            width_px,
+            height_px,
+            len(image.getbands()),
+            bits,
+            _exif_orientation(image),
+            cmyk=image.mode == "CMYK",
+            transparent=image.mode in _WITH_ALPHA or "transparency" in image.info,
+        )
+
+
+def open_in_pillow(encoded: bytes) -> ImageFile.ImageFile:
+    """Open a probed image in Pillow, of which only the header is read."""
+    return _reader_of(encoded)[1](io.BytesIO(encoded))
 
 
 def _reader_of(encoded: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
@@ -129,7 +145,7 @@ def _exif_orientation(image: ImageFile.ImageFile) -> int:
             exif = Image.Exif()
             exif.load(image.info.get("exif", b""))
             value = exif.get(ExifTags.Base.Orientation, 1)
-    except _BROKEN_HEADER:
+    except BROKEN_FILE:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -161,14 +177,23 @@ def decode(
     ImageError
         `empty`, `not_an_image`, `too_many_pixels` (before anything is allocated) or `undecodable`.
     """
-    header = probe(encoded)
+    return decode_probed(
+        encoded, probe(encoded), max_image_px=max_image_px, min_side_px=min_side_px
+    )
+
+
+def decode_probed(
+    encoded: bytes, header: Probe, *, max_image_px: int, min_side_px: int | None
+) -> NDArray[np.uint8]:
+    """Decode an image as `decode` does, with the header of `probe`."""
     n_px = header.width_px * header.height_px
     if n_px > max_image_px:
         raise ImageError("too_many_pixels", f"{header.width_px} by {header.height_px} claimed")
     if header.format == "png" and not _png_chunks_fit(encoded):
         raise ImageError("undecodable", "png: a chunk reaches past the end of the file")
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), _imread_flag(header, min_side_px))
+        flag = _REDUCED.get(reduction(header, min_side_px), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     except cv2.error as error:
         raise ImageError("undecodable", header.format) from error
     if image is None:
@@ -178,19 +203,21 @@ def decode(
 
 def _png_chunks_fit(encoded: bytes) -> bool:
     """Say whether every chunk ends in the file: OpenCV allocates what a chunk's length claims."""
-    at = len(_PNG_SIGNATURE)
+    at, has_pixels = len(_PNG_SIGNATURE), False
     while at + 8 <= len(encoded):
         length, kind = struct.unpack_from(">I4s", encoded, at)
         at += 12 + length  # length, kind, data, checksum
-        if kind == b"IEND":
+        has_pixels = has_pixels or kind == b"IDAT"
+        if kind == b"IEND" and has_pixels:  # without, OpenCV looks for them behind it
             break
     return at <= len(encoded)
 
 
-def _imread_flag(header: Probe, min_side_px: int | None) -> int:
+def reduction(header: Probe, min_side_px: int | None) -> int:
+    """Return by what a JPEG's sides are divided as it is decoded: 1, 2, 4 or 8."""
     if header.format == "jpeg" and min_side_px is not None:
         shorter_px = min(header.width_px, header.height_px)
-        for factor, flag in _REDUCED.items():
+        for factor in _REDUCED:
             if shorter_px // factor >= min_side_px:
-                return flag
-    return cv2.IMREAD_COLOR
+                return factor
+    return 1

@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mr_jobs.lib.duplicates import LEAKED, NO_GROUPS, Groups
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import ImageKey
 
@@ -20,9 +21,9 @@ class CatalogRow(NamedTuple):
     """One image of the catalogue; the fields are the columns of the Hive table, in order.
 
     `bundle`, `offset` (bytes) and `length` (bytes) say where its record is; sizes are in pixels as
-    the file's header gives them, before its EXIF orientation is applied. `duplicate_of` is the
-    first image key, in sorted order, of those with the same bytes. `status` is `kept` or
-    `quarantined`, with a `reason`.
+    the file's header gives them, before its EXIF orientation is applied. `repairs` are the kinds of
+    repair that its pixels need, sorted and separated by commas; `signature` is that of
+    `perceptual.signature`. `status` is `kept` or `quarantined`, with a `reason`.
     """
 
     image_id: str
@@ -39,13 +40,23 @@ class CatalogRow(NamedTuple):
     channels: int | None
     format: str | None
     exif_orientation: int | None
-    duplicate_of: str | None
+    repairs: str | None
+    signature: str | None
     status: str
     reason: str | None
 
     def to_line(self) -> str:
         r"""Write the row as tab-separated text with `\N` for None."""
         return "\t".join(NULL if field is None else str(field) for field in self)
+
+    def counters(self) -> list[str]:
+        """Name the counters of the cataloguing job that the row adds one to."""
+        names = ["catalogued", self.status]
+        if self.reason:
+            names.append(f"quarantined_{self.reason}")
+        elif self.repairs:
+            names += [f"repaired_{kind}" for kind in self.repairs.split(",")]
+        return names
 
     @classmethod
     def from_line(cls, line: str) -> Self:
@@ -96,13 +107,18 @@ def split_of(image: ImageKey, where: float, val_fraction: float, test_fraction: 
     return "val" if where < val_fraction else "test"
 
 
-def shard_key(key: str, seed: int, val_fraction: float, test_fraction: float) -> str:
+def shard_key(
+    key: str, seed: int, val_fraction: float, test_fraction: float, groups: Groups = NO_GROUPS
+) -> str:
     """Make the key of a shard's record: split, 14 hexadecimal digits of the place, image key.
 
-    Sorting by it groups the splits and shuffles the images of each.
+    Sorting by it groups the splits and shuffles the images of each. Duplicates have the place of
+    the first of their group, so that they are on one side; a leaked image is in the split `leaked`.
     """
-    where = place(key, seed)
+    where = place(groups.group_of.get(key, key), seed)
     image = ImageKey.parse(key)
+    if key in groups.leaked:
+        return f"{LEAKED}\t{int(where * (1 << 56)):014x}\t{image}"
     side = split_of(image, where, val_fraction, test_fraction)
     return f"{side}\t{int(where * (1 << 56)):014x}\t{image._replace(split=side)}"
 

@@ -27,18 +27,20 @@ class Entry(NamedTuple):
     size: int  # bytes; 0 for a local directory
 
 
-def entries(folder: RawPath) -> Iterator[Entry]:
-    """Yield what is in a folder, sorted by name, without hidden files; links are not followed.
+def entries(folder: RawPath, *, hidden: bool = False) -> Iterator[Entry]:
+    """Yield what is in a folder, sorted by name; links are not followed.
+
+    Names that begin with a dot are left out unless `hidden`.
 
     Constant memory in HDFS, where a listing comes sorted; the names of one folder here.
     """
     if isinstance(folder, HdfsPath):
         for status in folder.scan():
-            if not status.name.startswith("."):
+            if hidden or not status.name.startswith("."):
                 yield _entry(folder / status.name, _KINDS.get(status.kind, "?"), status.size)
         return
     with os.scandir(folder) as found:
-        kinds = sorted((entry.name, _kind(entry)) for entry in found if entry.name[0] != ".")
+        kinds = sorted((e.name, _kind(e)) for e in found if hidden or e.name[0] != ".")
     for name, kind in kinds:
         local = folder / name
         yield _entry(local, kind, local.lstat().st_size if kind == "f" else 0)
@@ -86,8 +88,8 @@ def folder_files(
     """Yield (unique member name, path, bytes) of a folder's files: those nearest the top first.
 
     A file in a folder inside takes the folders' names in front, joined by `__`, if its own name was
-    met before; a frame of a video always takes the video's. Hidden files are left out; `refuse` is
-    called for links, pipes and devices.
+    met before; a frame of a video always takes the video's. `refuse` is called for hidden files,
+    links, pipes and devices.
     """
     prefix = f"{source.path.name}__" if source.frames else ""
     waiting: deque[tuple[RawPath, str]] = deque([(source.path, "")])
@@ -95,8 +97,11 @@ def folder_files(
     met: set[int] = set()  # only filled where there are folders in the folder
     while waiting:
         folder, inside = waiting.popleft()
-        for entry in entries(folder):
-            if entry.is_dir:
+        for entry in entries(folder, hidden=True):
+            if entry.name.startswith("."):
+                if not entry.is_dir:
+                    refuse(f"{inside}{entry.name}", "side_file")
+            elif entry.is_dir:
                 waiting.append((entry.path, f"{inside}{entry.name}__"))
             elif not entry.is_file:
                 refuse(f"{inside}{entry.name}", "link" if entry.is_link else "not_a_file")

@@ -64,6 +64,10 @@ class Machine:
         """Put a Python on the machine that runs `before` first."""
         self.give(name, f"{before}\n{WORKING_PYTHON}")
 
+    def give_magick(self) -> None:
+        """Let the machine have ImageMagick's library."""
+        self.give("ldconfig", "echo '\tlibMagickWand-6.Q16.so.6 (libc6,x86-64) => /lib/there'")
+
     def give_java(self, version: str = "17.0.15") -> None:
         self.give("java", f"echo 'openjdk version \"{version}\" 2025-04-15' >&2")
 
@@ -75,7 +79,9 @@ class Machine:
         """Every call so far, except the questions what a program is and whether it works."""
         log = self.home / "calls"
         lines = log.read_text().splitlines() if log.exists() else []
-        return [x for x in lines if not x.startswith(("java ", "id ")) and " -c " not in x]
+        return [
+            x for x in lines if not x.startswith(("java ", "id ", "ldconfig ")) and " -c " not in x
+        ]
 
     def forget_calls(self) -> None:
         (self.home / "calls").unlink(missing_ok=True)
@@ -114,7 +120,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A root user's machine with a good Python, Java 17 and Maven; its apt-get fails."""
+    """A root user's machine with a good Python, Java 17, Maven, ImageMagick; its apt-get fails."""
     made = Machine(tmp_path)
     shutil.copytree(ROOT / "bin", made.repo / "bin")
     (made.repo / "requirements.txt").write_text("setuptools==80.10.2 \\\n    --hash=sha256:0\n")
@@ -124,6 +130,7 @@ def machine(tmp_path: Path) -> Machine:
         made.tools.joinpath(tool).symlink_to(shutil.which(tool) or os.devnull)
     made.give_python("python3.11")
     made.give_java()
+    made.give_magick()
     made.give("mvn")
     made.give("apt-get", "exit 100")
     made.give("id", "echo 0")

@@ -211,6 +211,23 @@ def test_root_installs_what_is_missing_without_being_asked_anything(machine: Mac
     assert machine.calls[1].startswith(f"{APT_GET_INSTALL} openjdk-17-jre-headless maven")
 
 
+def test_root_installs_the_library_of_imagemagick(machine: Machine) -> None:
+    machine.give("ldconfig")
+    library = machine.tools / "ldconfig"
+    found = f"printf '#!/bin/bash\\necho libMagickWand-6.Q16.so.6' >'{library}'"
+    machine.give("apt-get", f"[[ $1 != install ]] || {found}")
+
+    assert machine.run("setup").returncode == 0
+    assert machine.calls[1].startswith(f"{APT_GET_INSTALL} libmagickwand-6.q16-6")
+
+
+def test_without_root_a_machine_without_imagemagick_is_good_enough(machine: Machine) -> None:
+    machine.give("ldconfig")
+    machine.give("id", "echo 1000")
+
+    assert machine.run("setup").returncode == 0
+
+
 def test_a_failing_apt_get_stops_the_setup_with_a_sentence(machine: Machine) -> None:
     machine.take("mvn")
 

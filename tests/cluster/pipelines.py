@@ -15,6 +15,8 @@ from typing import Any
 
 from mr_jobs.lib.sequencefile import Reader
 from pipeline.cluster import Cluster
+from pipeline.images import images_at
+from pipeline.runs import load_run
 from pipeline.stores import HdfsStore, LocalStore, Store
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +57,14 @@ def store_of(run_id: str, cluster: Cluster | None) -> Store:
     """Return where the outputs of a run are."""
     if cluster is None:
         return LocalStore(ROOT / "var" / "runs" / run_id / "work")
-    return HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"/imagenet/{run_id}")
+    return HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"/imagenet/runs/{run_id}")
+
+
+def images_of(run_id: str, cluster: Cluster | None) -> Store:
+    """Return where the images of a run are."""
+    run = load_run(run_id)
+    assert run is not None
+    return images_at(run.images, cluster).store
 
 
 def records(store: Store, name: str) -> list[tuple[object, object]]:
@@ -132,5 +141,7 @@ def forgotten(*run_ids: str) -> Iterator[None]:
         yield
     finally:
         for run_id in run_ids:
+            if run := load_run(run_id):
+                images_at(run.images, None).store.delete("")
             LocalStore(ROOT / "var" / "runs").delete(run_id)
             LocalStore(ROOT / "models" / "saved").delete(run_id)

@@ -14,6 +14,7 @@ import pytest
 
 from mr_jobs.lib.sequencefile import Reader, Writer
 from pipeline.cluster import Cluster
+from pipeline.ledger import Ledger
 from pipeline.sample import write_sample
 from pipeline.stores import HdfsStore, LocalStore
 from tests.cluster import pipelines as p
@@ -58,9 +59,13 @@ def test_records_and_predictions_are_the_same_as_without_a_cluster(
         here = p.run("full", "--data", data, "--runner", runner, "--run-id", run_id, "--keep")
         on_hadoop, local = p.store_of(hadoop_run["run_id"], cluster), p.store_of(run_id, None)
 
-        for name in ("bundles", "features", "shards"):
+        for name in ("features", "shards"):
             assert p.records(on_hadoop, name) == p.records(local, name), name
-        assert p.lines(on_hadoop, "catalog") == p.lines(local, "catalog")
+        on_hadoop = p.images_of(hadoop_run["run_id"], cluster)
+        local = p.images_of(run_id, None)
+        assert p.records(on_hadoop, "bundles") == p.records(local, "bundles")
+        for name in ("catalog", "duplicates", "boxes", "synsets"):
+            assert p.lines(on_hadoop, name) == p.lines(local, name), name
         assert hadoop_run["counts"] == here["counts"]
         both = [Path(r["run_dir"]) / "predictions.tsv" for r in (hadoop_run, here)]
         assert both[0].read_bytes() == both[1].read_bytes()
@@ -69,7 +74,7 @@ def test_records_and_predictions_are_the_same_as_without_a_cluster(
 def test_hadoop_prints_a_bundle_that_python_wrote_and_that_it_wrote(
     cluster: Cluster, hadoop_run: dict[str, Any], tmp_path: Path
 ) -> None:
-    store = p.store_of(hadoop_run["run_id"], cluster)
+    store = p.images_of(hadoop_run["run_id"], cluster)
     name = store.files("bundles")[-1]
     with store.open(name) as file:
         records = [(r.key, r.value) for r in Reader(file, name).records()][:5]
@@ -146,11 +151,11 @@ def _forget_features(cluster: Cluster, run: dict[str, Any]) -> list[tuple[object
 def test_a_damaged_key_in_a_bundle_is_a_data_error_in_one_sentence(
     cluster: Cluster, hadoop_run: dict[str, Any]
 ) -> None:
-    store = p.store_of(hadoop_run["run_id"], cluster)
+    store = p.images_of(hadoop_run["run_id"], cluster)
     first = store.files("bundles")[0]
     with store.open(first) as file:
         whole = file.read()
-    store.delete("features")
+    p.store_of(hadoop_run["run_id"], cluster).delete("features")
     damaged = whole.replace(b"train/n9", b"twist/n9", 1)
     store.write(first, [damaged])
     try:
@@ -164,9 +169,13 @@ def test_a_damaged_key_in_a_bundle_is_a_data_error_in_one_sentence(
 def test_a_failed_task_is_reported_with_its_python_traceback(cluster: Cluster, data: Path) -> None:
     run_id = f"test-{uuid.uuid4().hex[:8]}"
     with p.forgotten(run_id):
-        p.run("ingest", "--data", data, "--run-id", run_id, *p.on(cluster))
-        store = p.store_of(run_id, cluster)
-        store.write(store.files("plan")[0], [b"no JSON\n"])
+        p.run("ingest", data, "--images", run_id, "--run-id", run_id, *p.on(cluster))
+        store = p.images_of(run_id, cluster)
+        ledger = Ledger.load(store)
+        ledger.batches[0].state = "planned"
+        ledger.save(store)
+        store.delete("bundles/_manifest.json")
+        store.write("plan/00000/00000.json", [b"no JSON\n"])
 
         _, err = p.end(p.start("bundle", "--run-id", run_id, *p.on(cluster)), 4)
 
@@ -195,13 +204,11 @@ def test_raw_tars_that_are_in_hdfs_are_used_where_they_are(
             raw.write(path.name, [path.read_bytes()])
     run_id = f"test-{uuid.uuid4().hex[:8]}"
     with p.forgotten(run_id):
-        for step in ("ingest", "bundle"):
-            source = ("--data", "hdfs:///raw") if step == "ingest" else ()
-            p.run(step, *source, "--run-id", run_id, *p.on(cluster))
-        mine, other = p.store_of(run_id, cluster), p.store_of(hadoop_run["run_id"], cluster)
+        p.run("ingest", "hdfs:///raw", "--run-id", run_id, *p.on(cluster))
+        mine, other = p.images_of(run_id, cluster), p.images_of(hadoop_run["run_id"], cluster)
 
         assert p.records(mine, "bundles") == p.records(other, "bundles")
-        assert not mine.exists("raw")
+        assert not mine.exists("raw/00000")
 
 
 def test_hdfs_data_that_does_not_exist_is_named(cluster: Cluster) -> None:

@@ -46,7 +46,12 @@ def make_run(make_pairs: Any) -> Any:
             "data": "some | data",
             "synthetic": synthetic,
             "runner": "inline",
-            "counts": {"images": 99, "kept": 96, "quarantined": {"empty": 2, "undecodable": 1}},
+            "counts": {
+                "images": 99,
+                "kept": 96,
+                "quarantined": {"empty": 2, "undecodable": 1},
+                "repaired": {"cmyk": 4, "format_png": 1},
+            },
             "steps": [{"name": "train", "seconds": 1.25}],
         }
         return Run(
@@ -258,6 +263,7 @@ def test_the_report_tells_the_facts_of_the_run(make_run: Any, tmp_path: Path) ->
     report = (tmp_path / "r1" / "report.md").read_text()
 
     assert "99 images = 96 kept + 3 quarantined (2 empty, 1 undecodable)" in report
+    assert "repairs of kept images: 4 cmyk, 1 format_png" in report
     assert f"| top-1 error | {run.metrics['top1_error']:.2%} (95 % interval" in report
     assert "| train | 1.2 |" in report
     assert "tench, Tinca tinca" in report

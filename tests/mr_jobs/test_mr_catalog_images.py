@@ -56,21 +56,15 @@ def test_offsets_lead_back_to_the_images(run_job: Any, bundle: Any, jpeg: Any) -
             assert record.length == row.length
 
 
-def test_duplicates_are_kept_and_point_to_the_first_key(
-    run_job: Any, bundle: Any, jpeg: Any
-) -> None:
+def test_rows_come_in_the_order_of_the_bundle(run_job: Any, bundle: Any, jpeg: Any) -> None:
     same = jpeg(seed=7)
-    path = bundle(
-        ("val/n02/b.JPEG", same), ("train/n01/a.JPEG", same), ("train/n01/c.JPEG", jpeg(seed=8))
-    )
+    keys = ["val/n02/b.JPEG", "train/n01/z.JPEG", "train/n01/a.JPEG"]
 
-    result = run_job(MRCatalogImages, path)
+    result = run_job(MRCatalogImages, bundle(*((key, same) for key in keys)))
 
-    rows = {row.image_id: row for row in map(CatalogRow.from_line, result.lines)}
-    assert rows["a"].duplicate_of is None
-    assert rows["b"].duplicate_of == "train/n01/a.JPEG"
-    assert rows["b"].status == "kept"
-    assert result.counters["duplicates"] == 1
+    rows = [CatalogRow.from_line(line) for line in result.lines]
+    assert [row.key for row in rows] == keys
+    assert len({row.signature for row in rows}) == 1
 
 
 def test_rows_are_the_same_on_the_local_runner(run_job: Any, bundle: Any, jpeg: Any) -> None:
@@ -79,7 +73,7 @@ def test_rows_are_the_same_on_the_local_runner(run_job: Any, bundle: Any, jpeg: 
     inline = run_job(MRCatalogImages, path)
     local = run_job(MRCatalogImages, path, runner="local")
 
-    assert sorted(inline.lines) == sorted(local.lines)
+    assert inline.lines == local.lines
     assert inline.counters == local.counters
 
 
@@ -96,6 +90,35 @@ def test_truncated_bundle_fails_with_its_name_and_offset(
 def test_images_over_the_pixel_limit_are_quarantined(run_job: Any, bundle: Any, jpeg: Any) -> None:
     path = bundle(("train/n01/a.JPEG", jpeg(width_px=40, height_px=30)))
 
-    result = run_job(MRCatalogImages, path, args=("--max-image-px", "1199"))
+    result = run_job(MRCatalogImages, path, args=("--features", '{"max_image_px": 1199}'))
 
     assert [CatalogRow.from_line(line).reason for line in result.lines] == ["too_many_pixels"]
+
+
+def test_repairs_of_kept_images_are_counted_by_kind(run_job: Any, bundle: Any, jpeg: Any) -> None:
+    path = bundle(
+        ("train/n01/a.JPEG", jpeg(format="PNG", mode="I;16")),
+        ("train/n01/b.JPEG", jpeg(mode="CMYK")),
+        ("train/n01/c.JPEG", jpeg(mode="CMYK", orientation=3)),
+        ("quarantine/unlabelled/d.JPEG", jpeg(mode="CMYK")),
+        ("train/n01/e.JPEG", jpeg()[:-100]),
+    )
+
+    counters = run_job(MRCatalogImages, path).counters
+
+    assert {name: n for name, n in counters.items() if name.startswith("repaired_")} == {
+        "repaired_bits_16": 1,
+        "repaired_cmyk": 2,
+        "repaired_format_png": 1,
+        "repaired_orientation": 1,
+    }
+
+
+def test_a_setting_reaches_the_job(run_job: Any, bundle: Any, jpeg: Any) -> None:
+    path = bundle(("train/n01/a.JPEG", jpeg(300, 200)[:-600]))
+    args = ("--features", '{"repair": {"min_decoded_share": 0.3}}')
+
+    strict, lenient = run_job(MRCatalogImages, path), run_job(MRCatalogImages, path, args=args)
+
+    assert [CatalogRow.from_line(line).reason for line in strict.lines] == ["undecodable"]
+    assert [CatalogRow.from_line(line).repairs for line in lenient.lines] == ["truncated"]

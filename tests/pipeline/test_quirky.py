@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from mr_jobs.lib.records import CatalogRow
 from pipeline.catalog import rows
 from pipeline.stores import LocalStore
-from tests.mr_jobs.lib.test_quirky import DECODED, N_FILES, OUTCOMES
+from tests.mr_jobs.lib.test_quirky import DECODED, N_FILES, OUTCOMES, REPAIRS
 
 
 def test_every_odd_file_is_kept_or_quarantined_as_its_manifest_expects(
@@ -22,11 +23,14 @@ def test_every_odd_file_is_kept_or_quarantined_as_its_manifest_expects(
     with (quirky / "MANIFEST.tsv").open(encoding="utf-8", newline="") as lines:
         manifest = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
-    answer = cli("full", "--data", data, "--runner", "inline", "--keep", "--json")
+    inline, local = (
+        cli("full", "--data", data, "--runner", runner, "--images", runner, "--keep", "--json")
+        for runner in ("inline", "local")
+    )
 
-    result = answer.json()
-    counts = result["counts"]
-    found = _rows(own_var, result["run_id"])
+    assert (inline.code, local.code) == (0, 0), inline.err + local.err
+    counts = inline.json()["counts"]
+    found = _rows(own_var, "inline")
     for row in manifest:
         allowed = OUTCOMES[row["expected"]]
         image = found.get(row["file"])
@@ -39,8 +43,13 @@ def test_every_odd_file_is_kept_or_quarantined_as_its_manifest_expects(
     assert counts["duplicates"] == 1
     assert found["exact_duplicate_b.JPEG"].status == "kept"
     assert any(OUTCOMES[row["expected"]] == DECODED for row in manifest)
+    assert {name: row.repairs for name, row in found.items() if row.repairs} == REPAIRS
+    kinds = Counter(kind for kinds in REPAIRS.values() for kind in kinds.split(","))
+    assert counts["repaired"] == kinds
+    assert _rows(own_var, "local") == found
+    assert local.json()["counts"] == counts
 
 
-def _rows(own_var: Path, run_id: str) -> dict[str, CatalogRow]:
-    store = LocalStore(own_var / "runs" / run_id / "work")
+def _rows(own_var: Path, images: str) -> dict[str, CatalogRow]:
+    store = LocalStore(own_var / "images" / images)
     return {row.key.split("/", 2)[2]: row for row in rows(store)}

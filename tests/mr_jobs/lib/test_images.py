@@ -211,3 +211,12 @@ def test_damaged_files_only_ever_raise_image_errors(jpeg: MakeImage) -> None:
             outcome = outcome_of(bytes(damaged), max_image_px=1_000_000)
 
             assert outcome in ("decoded", "not_an_image", "too_many_pixels", "undecodable")
+
+
+def test_a_png_that_ends_before_its_pixels_does_not_decode(jpeg: MakeImage) -> None:
+    encoded = jpeg(format="PNG")
+    at = encoded.index(b"IDAT") - 4
+
+    early = encoded[:at] + encoded[-12:] + b"\x80\0\0\0IDAT" + encoded[at:]
+
+    assert outcome_of(early) == "undecodable"

@@ -18,6 +18,8 @@ import pytest
 from mr_jobs.lib.errors import ImageError
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.images import decode
+from mr_jobs.lib.judge import catalog_row
+from mr_jobs.lib.repair import RepairSettings
 
 N_FILES = 43
 MOST_MIB = 1024
@@ -53,6 +55,22 @@ UPRIGHT_SHAPES = {  # the documented rule: EXIF orientation is applied
     "exif_orient3.JPEG": (538, 717),
     "real_can_opener_orient6.JPEG": (392, 294),
     "real_Landscape_6.JPEG": (1200, 1800),
+}
+REPAIRS = {  # of the files that need any
+    "n02105855_2933.JPEG": "format_png",
+    "n01739381_1309.JPEG": "cmyk",
+    "rgba_png.JPEG": "format_png",  # no pixel of it is transparent
+    "palette_gif.JPEG": "format_gif",
+    "png16_gray.JPEG": "bits_16,format_png",
+    "png48_rgb.JPEG": "bits_16,format_png",
+    "webp.JPEG": "format_webp",
+    "bmp.JPEG": "format_bmp",
+    "exif_orient6.JPEG": "orientation",
+    "exif_orient3.JPEG": "orientation",
+    "real_can_opener_orient6.JPEG": "orientation",
+    "real_pil_sample_cmyk.JPEG": "cmyk",
+    "real_Landscape_6.JPEG": "orientation",
+    "real_12in16bit.tif.JPEG": "bits_16,format_tiff",
 }
 EXTRACT_ALL = """
 import re, sys
@@ -123,6 +141,26 @@ def test_decoding_in_full_refuses_the_same_files_for_the_same_reasons(
             outcome = error.reason
 
         assert (name, outcome) == (name, outcome_of(encoded))
+
+
+def test_every_repair_is_named(quirky_dir: Path, expected_outcomes: dict[str, set[str]]) -> None:
+    rows = [
+        catalog_row(f"train/n01/{name}", ("b", 0, 0), content, FeatureSpec())
+        for name in expected_outcomes
+        for content in [(quirky_dir / "images" / name).read_bytes()]
+    ]
+
+    assert {row.key.split("/")[2]: row.repairs for row in rows if row.repairs} == REPAIRS
+
+
+def test_the_share_of_the_truncated_photograph_decides_whether_it_is_kept(quirky_dir: Path) -> None:
+    encoded = (quirky_dir / "images" / "truncated_body.JPEG").read_bytes()  # 60 % of its bytes
+
+    kept = FeatureSpec(repair=RepairSettings(min_decoded_share=0.6)).extract(encoded)
+
+    assert np.isfinite(kept).all()
+    with pytest.raises(ImageError, match=r"ends after 61\.9% of its rows"):
+        FeatureSpec(repair=RepairSettings(min_decoded_share=0.65)).extract(encoded)
 
 
 def test_photographs_with_an_exif_orientation_come_upright(quirky_dir: Path) -> None:
