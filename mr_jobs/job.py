@@ -24,6 +24,7 @@ from mrjob.job import MRJob
 from mrjob.step import MRStep
 
 from mr_jobs.lib import typedbytes
+from mr_jobs.lib.selection import Selection
 from mr_jobs.lib.sequencefile import Reader, Writer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,7 +127,9 @@ class Location(NamedTuple):
 class BundleInput(ImageJob):
     """A job whose first step maps the records of SequenceFiles: `mapper(key, value)`.
 
-    `key` is str, `value` bytes; `self.location` says where the record at hand is.
+    `key` is str, `value` bytes; `self.location` says where the record at hand is. With
+    `--selection FILE` the mapper gets the selected records only; the others are counted as
+    images/unselected.
     """
 
     HADOOP_INPUT_FORMAT = "org.apache.hadoop.mapred.SequenceFileInputFormat"
@@ -134,11 +137,32 @@ class BundleInput(ImageJob):
 
     location: Location
 
+    def configure_args(self) -> None:
+        """Take the file of a selection."""
+        super().configure_args()
+        self.add_file_arg(
+            "--selection",
+            default=None,
+            metavar="FILE",
+            help="take these images only: a file of mr_jobs.lib.selection (default: all)",
+        )
+
     def map_pairs(
         self, pairs: Iterable[tuple[Any, Any]], step_num: int = 0
     ) -> Iterator[tuple[Any, Any]]:
         """Hand the records of the input split to the first step's mapper."""
-        yield from super().map_pairs(self._records() if step_num == 0 else pairs, step_num)
+        yield from super().map_pairs(self._selected() if step_num == 0 else pairs, step_num)
+
+    def _selected(self) -> Iterator[tuple[str, bytes]]:
+        if self.options.selection is None:
+            yield from self._records()
+            return
+        selection = Selection.load(Path(self.options.selection))
+        for key, value in self._records():
+            if key in selection:
+                yield key, value
+            else:
+                self.count("unselected")
 
     def _records(self) -> Iterator[tuple[str, bytes]]:
         path = unquote(urlsplit(os.environ["mapreduce_map_input_file"]).path)
