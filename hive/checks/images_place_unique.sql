@@ -1,0 +1,5 @@
+-- two images are at the same place of a bundle
+SELECT bundle, offset, COUNT(*) AS n
+FROM images
+GROUP BY bundle, offset
+HAVING COUNT(*) > 1;
