@@ -92,7 +92,8 @@ def _images(
             return
         try:
             for member in walk_members(file, raw.offset, end, cut=True):
-                if member.refused or (raw.kind == "labelled" and label_key(raw, member.name) not in labels):
+                unlabelled = raw.kind == "labelled" and label_key(raw, member.name) not in labels
+                if member.refused or unlabelled:
                     continue
                 file.seek(member.data_offset)
                 yield member.name, _read(file, member.size, raw)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
-from mr_jobs.lib.errors import ConfigError, PipelineError, is_full_disk
+from mr_jobs.lib.errors import ConfigError, IncompleteError, PipelineError, is_full_disk
 from pipeline import commands
 from pipeline.arguments import build_parser
 from pipeline.output import as_text
@@ -26,11 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         with _own_stdout() as out:
-            result = commands.COMMANDS[args.command](args)
-            if args.json:
-                print(json.dumps(result, indent=1, default=str), file=out)
-            else:
-                print(as_text(args.command, result), end="", file=out)
+            try:
+                _print(args, commands.COMMANDS[args.command](args), out)
+            except IncompleteError as error:
+                _print(args, error.result, out)
+                raise
     except PipelineError as error:
         print(f"pipeline {args.command}: {error}", file=sys.stderr)
         return error.exit_code
@@ -47,6 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pipeline {args.command}: {_FULL_DISK.format(where)}", file=sys.stderr)
         return ConfigError.exit_code
     return 0
+
+
+def _print(args: Namespace, result: dict[str, Any], out: TextIO) -> None:
+    if args.json:
+        print(json.dumps(result, indent=1, default=str), file=out)
+    else:
+        out.writelines(as_text(args.command, result))
 
 
 @contextmanager

@@ -6,8 +6,18 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline.cluster import DEFAULT_NAME
+from pipeline import (
+    doctor_command,
+    duplicates_command,
+    get_command,
+    images_command,
+    quarantine_command,
+    query_command,
+    verify_command,
+)
+from pipeline.cluster import COMPONENTS, DEFAULT_NAME
 from pipeline.config import CONFIG_FILE
+from pipeline.selecting import SELECTING
 from pipeline.steps import STEPS
 
 RUNNERS = ("hadoop", "local", "inline")
@@ -36,11 +46,22 @@ def build_parser() -> argparse.ArgumentParser:
     for name, step in STEPS.items():
         text = f"one step: {step.help}"
         parser_of_step = commands.add_parser(name, help=text, description=text)
+        if name == "ingest":
+            _add_ingest(parser_of_step)
+        if name in SELECTING:
+            _add_where(parser_of_step)
         _add_run_options(parser_of_step, own_id=name != "ingest")
         _add_cluster_options(parser_of_step)
         _add_json(parser_of_step)
     _add_cluster_commands(commands)
     _add_others(commands)
+    get_command.add_parser(commands)
+    query_command.add_parser(commands)
+    doctor_command.add_parser(commands)
+    duplicates_command.add_parser(commands)
+    verify_command.add_parser(commands)
+    quarantine_command.add_parser(commands)
+    images_command.add_parser(commands)
     return parser
 
 
@@ -54,6 +75,7 @@ def _add_full(commands: Commands) -> None:
         description="Deploy a cluster, run every step, save the model with its test results, "
         "destroy the cluster.",
     )
+    _add_where(full)
     _add_run_options(full, own_id=False)
     _add_cluster_options(full)
     full.add_argument(
@@ -65,12 +87,35 @@ def _add_full(commands: Commands) -> None:
     _add_json(full)
 
 
+def _add_ingest(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Store what is new of a data set's images: bring the raw images to the runner, bundle and "
+        "catalogue them. What is there already is not touched."
+    )
+    parser.add_argument("source", nargs="?", metavar="DATA", help="the data set, as --data")
+    parser.add_argument(
+        "--only", action="store_true", help="stop before `bundle`, the first of the jobs"
+    )
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--where",
+        metavar="SQL",
+        help="work on these images only, of what the steps before left: a condition on the columns "
+        'of the table images, such as "width > 400" (default: what the run began with, or all)',
+    )
+
+
 def _add_run_options(parser: argparse.ArgumentParser, *, own_id: bool) -> None:
     parser.add_argument(
         "--data",
         metavar="DIR",
         help="data set: ILSVRC's tars (also as hdfs:///DIR), the Kaggle tree, or one folder per "
         "class (default: a synthetic sample, made when first needed)",
+    )
+    parser.add_argument(
+        "--images", metavar="NAME", help="image store to use and add to (default: by the data set)"
     )
     parser.add_argument(
         "--runner",
@@ -114,6 +159,13 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "--tarball", metavar="URL", help="Apache Hadoop tarball instead of Maven's artifacts"
     )
     parser.add_argument("--tarball-sha512", metavar="HEX", help="its checksum")
+    parser.add_argument(
+        "--with",
+        dest="components",
+        action="append",
+        choices=COMPONENTS,
+        help="deploy this too, and keep it: hive (HiveServer2 and a metastore, 1.5 GiB more)",
+    )
 
 
 def _add_cluster_commands(commands: Commands) -> None:

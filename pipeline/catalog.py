@@ -30,7 +30,7 @@ def summarise(store: Store, run_dir: Path) -> dict[str, Any]:
 
     Returns
     -------
-    rows, bytes, counts by split, by format and by reason, duplicates, and the data's fingerprint
+    rows, bytes, counts by split, by format and by reason, and the data's fingerprint
     (of all keys and contents, whatever their order).
 
     Raises
@@ -47,7 +47,6 @@ def summarise(store: Store, run_dir: Path) -> dict[str, Any]:
         for row in rows(store):
             totals.update(["rows", f"split {row.split}", f"format {row.format or 'none'}"])
             totals["bytes"] += row.bytes
-            totals["duplicates"] += row.duplicate_of is not None
             if row.reason:
                 totals[f"reason {row.reason}"] += 1
                 quarantine.write(row.to_line() + "\n")
@@ -62,7 +61,7 @@ def summarise(store: Store, run_dir: Path) -> dict[str, Any]:
     part.rename(run_dir / "quarantine.tsv")
     for _, row in tested:
         _test_offset(store, row)
-    summary: dict[str, Any] = {name: totals[name] for name in ("rows", "bytes", "duplicates")}
+    summary: dict[str, Any] = {name: totals[name] for name in ("rows", "bytes")}
     for kind in ("split", "format", "reason"):
         prefix = f"{kind} "
         summary[f"by_{kind}"] = {

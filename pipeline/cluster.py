@@ -20,6 +20,7 @@ from typing import Any
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline.cluster_mark import (
+    COMPONENTS,
     DEFAULT_NAME,
     MARK,
     Cluster,
@@ -32,6 +33,7 @@ from pipeline.cluster_mark import (
 from pipeline.playbooks import ROOT, Playbook, run_playbook
 
 __all__ = [
+    "COMPONENTS",
     "DEFAULT_NAME",
     "MARK",
     "Cluster",
@@ -76,6 +78,7 @@ def up(
     port_base: int | None = None,
     tarball: str | None = None,
     tarball_sha512: str | None = None,
+    components: list[str] | None = None,
     cluster_id: str | None = None,
     progress: Progress,
 ) -> UpResult:
@@ -87,6 +90,7 @@ def up(
     directory : place of the cluster, empty or this cluster's own.
     port_base : first of its ports; two clusters side by side need two bases.
     tarball, tarball_sha512 : an Apache tarball (URL or path) instead of Maven, and its checksum.
+    components : optional parts, of `COMPONENTS`; those that the cluster has already stay.
     cluster_id : identity for the cluster if it is new, from `new_id`.
     progress : called with one short line for each task.
 
@@ -113,6 +117,7 @@ def up(
         variables["cluster_expected_id"] = mark.get("id") or cluster_id or new_id(name)
         if port_base or old_base:
             variables["cluster_port_base"] = port_base or old_base
+        variables["cluster_components"] = sorted({*mark.get("components", ()), *(components or ())})
         if not tarball:  # a cluster stays what it was made from
             tarball, tarball_sha512 = mark.get("tarball"), mark.get("tarball_sha512")
         if tarball:
@@ -151,6 +156,7 @@ def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
         answer.update(exists=True, id=mark["id"], ok=False, daemons={}, unsaved=unsaved_runs(place))
         variables = _variables(name, place)
         variables.update(cluster_expected_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
+        variables["cluster_components"] = mark.get("components", [])
         done = run_playbook("status", variables, lambda _: None)
     except ClusterError as error:
         return {**answer, "exists": True, "ok": False, "problem": str(error)}

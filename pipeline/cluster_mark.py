@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from pipeline.playbooks import ROOT
 DEFAULT_NAME = "imagenet"
 CLUSTERS_DIR = ROOT / "var" / "clusters"
 MARK = ".cluster.json"
+COMPONENTS = ("hive",)
 UNSAVED = Path("run", "unsaved")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A deployed cluster: where its programs, addresses and logs are."""
+    """A deployed cluster: where its programs, addresses and logs are; None: it has no Hive."""
 
     name: str
     id: str
@@ -37,6 +38,9 @@ class Cluster:
     historyserver_url: str
     userlogs_dir: Path
     log_dir: Path
+    hive_host: str | None = None
+    hive_port: int | None = None
+    metastore_uri: str | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Cluster:
@@ -50,9 +54,8 @@ class Cluster:
         if mark is None:
             raise ClusterError(f"there is no cluster in {directory}; make one with `pipeline up`")
         try:
-            return cls(
-                **{fact.name: KINDS[str(fact.type)](mark[fact.name]) for fact in fields(cls)}
-            )
+            facts: dict[str, Any] = {fact.name: _value(fact, mark) for fact in fields(cls)}
+            return cls(**facts)
         except (KeyError, TypeError, ValueError) as error:
             raise ClusterError(
                 f"{directory / MARK} lacks {error}; run `pipeline up` again"
@@ -60,6 +63,14 @@ class Cluster:
 
 
 KINDS = {"str": str, "int": int, "Path": Path}
+
+
+def _value(fact: Field[Any], mark: dict[str, Any]) -> object:
+    """Convert a fact of a mark; an optional one may be missing."""
+    kind, _, optional = str(fact.type).partition(" | ")
+    if optional and fact.name not in mark:
+        return None
+    return KINDS[kind](mark[fact.name])
 
 
 def cluster_dir(name: str, directory: Path | None = None) -> Path:

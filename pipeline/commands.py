@@ -11,10 +11,22 @@ from typing import Any
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
+from pipeline import (
+    doctor_command,
+    duplicates_command,
+    get_command,
+    images_command,
+    quarantine_command,
+    query_command,
+    verify_command,
+)
 from pipeline.config import CONFIG_FILE, VAR, Config
-from pipeline.full import STEP_NAMES, full, one_step, plan_of, require_same
+from pipeline.full import STEP_NAMES, existing_cluster, full, plan_of, require_same, some_steps
+from pipeline.images import check_name, images_at, name_of
+from pipeline.index_step import refresh
 from pipeline.progress import Progress
 from pipeline.runs import Run, all_runs, check_run_id, load_run, new_run_id
+from pipeline.steps import IMAGE_STEPS
 
 SAMPLE = VAR / "sample"
 
@@ -23,7 +35,7 @@ def _full(args: Namespace) -> dict[str, Any]:
     run = _run(args)
     if args.dry_run:
         return {"run_id": run.run_id, "plan": list(plan_of(run))}
-    _make_sample(run)
+    _prepare(run)
     run.save()
     print(f"run {run.run_id}: {run.data} on {run.runner}", file=sys.stderr)
     return full(run, keep=args.keep)
@@ -31,15 +43,40 @@ def _full(args: Namespace) -> dict[str, Any]:
 
 def _step(args: Namespace) -> dict[str, Any]:
     run = _run(args)
-    _make_sample(run)
+    _prepare(run)
     run.save()
-    one_step(args.command, run)
+    everything = args.command == "ingest" and not args.only
+    names = IMAGE_STEPS if everything else (args.command,)
+    some_steps(names, run)
+    if everything:
+        return _ingested(run)
     return {"run_id": run.run_id, "step": args.command, **run.steps[args.command]}
+
+
+def _ingested(run: Run) -> dict[str, Any]:
+    """Fill the index with what is new; say what the image store holds now."""
+    refresh(images_at(run.images, existing_cluster(run) if run.cluster else None))
+    reports = {name: run.steps[name] for name in IMAGE_STEPS}
+    counts = reports["catalog"]["counts"]
+    return {
+        "run_id": run.run_id,
+        "image_store": run.images,
+        "layout": reports["ingest"]["layout"],
+        "images": reports["ingest"]["images"],
+        "added": reports["ingest"]["added"],
+        "kept": counts.get("kept", 0),
+        "quarantined": reports["catalog"]["by_reason"],
+        "refused_members": reports["ingest"]["refused"],
+        "bundles": reports["bundle"]["bundles"],
+        "seconds": {name: report["seconds"] for name, report in reports.items()},
+        "warnings": reports["ingest"]["warnings"],
+    }
 
 
 def _run(args: Namespace) -> Run:
     """Begin a run, or load the one to go on with."""
-    data = _absolute(args.data) if args.data else None
+    given = args.data or getattr(args, "source", None)
+    data = _absolute(given) if given else None
     run = load_run(args.run_id) if args.run_id else None
     if run:
         require_same(run, data=data, runner=args.runner)
@@ -47,6 +84,7 @@ def _run(args: Namespace) -> Run:
             run.config = Config.load(args.config).to_dict()
         run.allow_damaged = run.allow_damaged or args.allow_damaged
         run.cluster_options |= _kept_options(args)
+        run.where |= _where(args)
         return run
     config = Config.load(args.config or CONFIG_FILE)
     data = data or str(SAMPLE)
@@ -60,11 +98,26 @@ def _run(args: Namespace) -> Run:
         cluster=args.name if runner == "hadoop" else "",
         cluster_options=_kept_options(args),
         allow_damaged=args.allow_damaged,
+        images=check_name(args.images) if args.images else name_of(data),
+        where=_where(args),
     )
+
+
+def _where(args: Namespace) -> dict[str, str]:
+    """Return the condition of `--where`, by the step that it is for: in `full` the features."""
+    where = getattr(args, "where", None)
+    step = "features" if args.command == "full" else args.command
+    return {} if where is None else {step: where}
 
 
 def _absolute(data: str) -> str:
     return data if data.startswith("hdfs:") else str(Path(data).resolve())
+
+
+def _prepare(run: Run) -> None:
+    """Refuse at the start what this machine cannot do, and make the sample if it is the data."""
+    Config.from_dict(run.config).features.repair.require()
+    _make_sample(run)
 
 
 def _make_sample(run: Run) -> None:
@@ -81,6 +134,7 @@ def _cluster_options(args: Namespace) -> dict[str, Any]:
         "port_base": args.port_base,
         "tarball": args.tarball,
         "tarball_sha512": args.tarball_sha512,
+        "components": args.components,
     }
 
 
@@ -105,6 +159,7 @@ def _up(args: Namespace) -> dict[str, Any]:
         "namenode": cluster.webhdfs_url,
         "resourcemanager": cluster.resourcemanager_url,
         "historyserver": cluster.historyserver_url,
+        **({"hive": f"{cluster.hive_host}:{cluster.hive_port}"} if cluster.hive_port else {}),
     }
 
 
@@ -190,4 +245,11 @@ COMMANDS: dict[str, Callable[[Namespace], dict[str, Any]]] = {
     "runs": _runs,
     "sample": _sample,
     "predict": _predict,
+    "get": get_command.run,
+    "query": query_command.run,
+    "doctor": doctor_command.run,
+    "duplicates": duplicates_command.run,
+    "verify": verify_command.run,
+    "quarantine": quarantine_command.run,
+    "images": images_command.run,
 }

@@ -12,11 +12,13 @@ from typing import Any
 
 from models.settings import ModelSettings
 from mr_jobs.job import ROOT
+from mr_jobs.lib.duplicates import DuplicateSettings
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.features import FeatureSpec
 
 CONFIG_FILE = ROOT / "pipeline.toml"
 VAR = ROOT / "var"
+_TABLES = ("data", "repair", "duplicates", "features", "model")
 
 
 @dataclass(frozen=True)
@@ -54,23 +56,31 @@ class Config:
     """All facts of a run."""
 
     data: DataSettings
+    duplicates: DuplicateSettings
     features: FeatureSpec
     model: ModelSettings
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values, table by table."""
+        features = self.features.to_dict()
         return {
             "data": asdict(self.data),
-            "features": self.features.to_dict(),
+            "repair": features.pop("repair"),
+            "duplicates": asdict(self.duplicates),
+            "features": features,
             "model": self.model.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> Config:
         """Build a config from tables; what is missing is default."""
-        if unknown := sorted(set(tables) - {"data", "features", "model"}):
+        if unknown := sorted(set(tables) - set(_TABLES)):
             raise ConfigError(
-                f"pipeline.toml: no table {', '.join(unknown)}; known: data, features, model"
+                f"pipeline.toml: no table {', '.join(unknown)}; known: {', '.join(_TABLES)}"
+            )
+        if "repair" in tables.get("features", {}):
+            raise ConfigError(
+                "pipeline.toml: repair is a table of its own, not a key of [features]"
             )
         data = dict(tables.get("data", {}))
         known = [field.name for field in fields(DataSettings)]
@@ -80,7 +90,10 @@ class Config:
             )
         return cls(
             DataSettings(**data),
-            FeatureSpec.from_dict(tables.get("features", {})),
+            DuplicateSettings.from_dict(tables.get("duplicates", {})),
+            FeatureSpec.from_dict(
+                {**tables.get("features", {}), "repair": tables.get("repair", {})}
+            ),
             ModelSettings.from_dict(tables.get("model", {})),
         )
 

@@ -1,4 +1,4 @@
-"""The steps from raw tars to shards, most of them MapReduce jobs.
+"""The steps from raw images to feature vectors, most of them MapReduce jobs.
 
 After every job the counts must add up: what went in was kept or quarantined.
 """
@@ -6,89 +6,161 @@ After every job the counts must add up: what went in was kept or quarantined.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from mr_jobs.job import ImageJob
-from mr_jobs.lib.errors import JobError
+from mr_jobs.lib.errors import DataError
+from mr_jobs.lib.imagenet import UNLABELLED
 from mr_jobs.mr_bundle_images import MRBundleImages
 from mr_jobs.mr_catalog_images import MRCatalogImages
 from mr_jobs.mr_extract_features import MRExtractFeatures
-from mr_jobs.mr_split_shards import MRSplitShards
-from pipeline import catalog
-from pipeline.ingest import ingest
-from pipeline.jobs import JobSpec, run_job
+from pipeline import catalog, selecting
+from pipeline.ingest import ingest, new_sources
+from pipeline.layouts import RawData
+from pipeline.ledger import Batch
 from pipeline.progress import Progress
 from pipeline.step import Context, Step, counts_of, manifest_of
+from pipeline.step_job import check_counts, run_step_job
+from pipeline.stores import Store
 
 _MB = 1 << 20
-_IMAGES_A_REDUCER = 200_000  # of the catalogue: about 60 MB of rows
-_REDUCER_BYTES = 1 << 30  # of shards
 
 
-def _ingest_facts(context: Context) -> object:
-    return [context.data_facts, context.config.data.bundle_mb, context.run.allow_damaged]
+def _pending(context: Context) -> bool:
+    ledger = context.ledger()
+    return (
+        any(batch.state == "open" for batch in ledger.batches)
+        or ledger.tables != ledger.tables_of(context.annotation_facts)
+        or bool(new_sources(context.data, ledger, context.source_facts))
+    )
 
 
 def _ingest(context: Context, progress: Progress) -> dict[str, Any]:
-    report = ingest(
+    before = context.ledger().total("images")
+    ledger = ingest(
         context.data,
-        context.store,
+        context.images.store,
         context.config.data.bundle_mb * _MB,
         progress,
+        facts=context.source_facts,
+        annotation_facts=context.annotation_facts,
         allow_damaged=context.run.allow_damaged,
     )
+    classes = ledger.counted("classes")
+    context.data.warnings.extend(_class_warnings(context.data, classes))
     for warning in context.data.warnings:
         progress.note(f"warning: {warning}")
     return {
-        **vars(report),
-        "refused": dict(report.refused),
-        "classes": dict(report.classes),
+        "images": ledger.total("images"),
+        "added": ledger.total("images") - before,
+        "known": ledger.total("known"),
+        "raw_bytes": ledger.total("raw_bytes"),
+        "refused": dict(ledger.counted("refused")),
+        "classes": dict(classes),
+        "layout": context.data.layout,
         "warnings": context.data.warnings,
     }
 
 
+def _class_warnings(data: RawData, classes: Counter[str]) -> Iterator[str]:
+    for source in data.sources:
+        if source.split == "train" and source.wnid and not classes[source.wnid]:
+            yield f"class {source.wnid} has no training image"
+    unknown = sorted(set(classes) - set(data.words) - {UNLABELLED, ""}) if data.words else []
+    if unknown:
+        yield (
+            f"{', '.join(unknown[:5])}: not among the known synsets, so the images of "
+            f"{len(unknown)} class(es) are quarantined"
+        )
+
+
 def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
-    expected = manifest_of(INGEST, context)["images"]
-    side_files = ["--labels", context.store.uri("side/labels.tsv")]
-    if context.data.words:
-        side_files += ["--synsets", context.store.uri("side/synsets.txt")]
+    ledger, store = context.ledger(), context.images.store
+    side_files = ["--synsets", store.uri("side/synsets.txt")] if context.data.words else []
     if context.cluster:
         side_files += ["--webhdfs", context.cluster.webhdfs_url]
-    counts = _run(
-        context, progress, BUNDLE, MRBundleImages, "plan", ("bundled", expected), side_files
-    )
-    _check("bundle", "images of the raw tars", expected, {"bundled": counts.get("bundled", 0)})
-    return {"counts": counts}
+    for batch in ledger.batches:
+        if batch.state != "planned" or not batch.images:
+            continue
+        for name in _of_batch(store, "bundles", batch):
+            store.delete(name)  # of a bundling that was interrupted
+        plan, made = f"plan/{batch.name}", f"work/bundles-{batch.name}"
+        followed = ("bundled", batch.images)
+        counts = run_step_job(
+            context, progress, BUNDLE, MRBundleImages, [store.uri(plan)], followed, side_files,
+            into=(store, made),
+        )  # fmt: skip
+        found = {"bundled": counts.get("bundled", 0)}
+        check_counts("bundle", "images of the raw sources", batch.images, found)
+        _move(store, made, "bundles", batch, ".seq")
+        batch.state = "bundled"
+        batch.counts = Counter(counts)
+        ledger.save(store)
+        store.delete(plan)
+        store.delete(f"raw/{batch.name}")  # from here on the images are stored once
+    bundles = len(store.files("bundles"))
+    return {"counts": dict(ledger.counted("counts")), "bundles": bundles}
 
 
 def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
-    bundled = counts_of(BUNDLE, context)["bundled"]
-    spec = context.config.features
-    args = ["--max-image-px", str(spec.max_image_px), "--min-side-px", str(spec.image_px)]
-    reducers = f"mapreduce.job.reduces={1 + bundled // _IMAGES_A_REDUCER}"
-    followed = ("catalogued", bundled)
-    counts = _run(
-        context, progress, CATALOG, MRCatalogImages, "bundles", followed, args, [reducers]
-    )
-    parts = {name: counts.get(name, 0) for name in ("kept", "quarantined")}
-    _check("catalog", "bundled", bundled, parts)
-    summary = catalog.summarise(context.store, context.run.dir)
-    _check("catalog", "catalogued", bundled, {"rows": summary["rows"]})
-    return {"counts": counts, **summary}
+    ledger, store = context.ledger(), context.images.store
+    args = _features_option(context)
+    settings = context.config.features.decoding()
+    for batch in ledger.batches:
+        if not batch.images or batch.catalogued == settings:
+            continue
+        for name in _of_batch(store, "catalog", batch):
+            store.delete(name)  # of other settings, or interrupted
+        made = f"work/catalog-{batch.name}"
+        inputs = [store.uri(name) for name in _of_batch(store, "bundles", batch)]
+        followed = ("catalogued", batch.images)
+        counts = run_step_job(
+            context, progress, CATALOG, MRCatalogImages, inputs, followed, args, into=(store, made)
+        )
+        parts = {name: counts.get(name, 0) for name in ("kept", "quarantined")}
+        check_counts("catalog", "bundled", batch.images, parts)
+        _move(store, made, "catalog", batch, ".tsv")
+        batch.catalogued = settings
+        batch.catalog_counts = Counter(counts)
+        ledger.save(store)
+    summary = catalog.summarise(store, context.run.dir)
+    check_counts("catalog", "catalogued", ledger.total("images"), {"rows": summary["rows"]})
+    return {"counts": dict(ledger.counted("catalog_counts")), **summary}
+
+
+def _features_option(context: Context) -> list[str]:
+    """Tell a job how images are decoded, and what is computed of them."""
+    return ["--features", json.dumps(context.config.features.to_dict(), separators=(",", ":"))]
+
+
+def _of_batch(store: Store, folder: str, batch: Batch) -> list[str]:
+    return [name for name in store.files(folder) if name.startswith(f"{folder}/{batch.name}-")]
+
+
+def _move(store: Store, made: str, folder: str, batch: Batch, suffix: str) -> None:
+    """Put a job's output files into a folder of all batches, and forget the job's directory."""
+    for number, name in enumerate(store.files(made)):
+        store.rename(name, f"{folder}/{batch.name}-{number:05d}{suffix}")
+    store.delete(made)
 
 
 def _features(context: Context, progress: Progress) -> dict[str, Any]:
-    bundled = counts_of(BUNDLE, context)["bundled"]
+    _require_classes(context)
+    chosen = selecting.chosen(context, "features")
+    kept = len(chosen.images) if chosen else counts_of(CATALOG, context).get("kept", 0)
+    expected = kept if chosen else counts_of(BUNDLE, context)["bundled"]
     spec = context.config.features
-    args = ["--features", json.dumps(spec.to_dict(), separators=(",", ":"))]
-    followed = ("read", bundled)
-    counts = _run(context, progress, FEATURES, MRExtractFeatures, "bundles", followed, args)
+    args = [*_features_option(context), *selecting.job_option(context, "features")]
+    followed = ("read", expected)
+    inputs = selecting.inputs_of(context, "features")
+    into = (context.store, FEATURES.makes)
+    counts = run_step_job(
+        context, progress, FEATURES, MRExtractFeatures, inputs, followed, args, into=into
+    )
     parts = {name: counts.get(name, 0) for name in ("featurized", "skipped")}
-    _check("features", "bundled", bundled, parts)
-    kept = counts_of(CATALOG, context).get("kept", 0)
-    _check("features", "kept by the catalogue", kept, {"featurized": parts["featurized"]})
+    check_counts("features", "selected" if chosen else "bundled", expected, parts)
+    check_counts("features", "kept by the catalogue", kept, {"featurized": parts["featurized"]})
     meta = {
         "dtype": "<f4",
         "n_features": spec.n_features,
@@ -98,101 +170,53 @@ def _features(context: Context, progress: Progress) -> dict[str, Any]:
     return {"counts": counts, **meta}
 
 
-def _split(context: Context, progress: Progress) -> dict[str, Any]:
-    featurized = counts_of(FEATURES, context)["featurized"]
-    seed, val_fraction, test_fraction = split_settings(context)
-    args = ["--seed", str(seed)]
-    args += ["--val-fraction", str(val_fraction), "--test-fraction", str(test_fraction)]
-    size = featurized * context.config.features.n_features * 4
-    reducers = f"mapreduce.job.reduces={1 + size // _REDUCER_BYTES}"
-    followed = ("read", featurized)
-    counts = _run(context, progress, SPLIT, MRSplitShards, "features", followed, args, [reducers])
-    parts = {name: counts.get(name, 0) for name in ("train", "val", "test")}
-    _check("split", "featurized", featurized, parts)
-    return {"counts": counts}
-
-
-def split_settings(context: Context) -> tuple[int, float, float]:
-    """Return seed, val_fraction and test_fraction; an official division is kept."""
-    data = context.config.data
-    if context.data.has_val:
-        return data.seed, 0.0, 0.0
-    return data.seed, data.val_fraction, data.test_fraction
-
-
-def _run(
-    context: Context,
-    progress: Progress,
-    step: Step,
-    job: type[ImageJob],
-    inputs: str,
-    followed: tuple[str, int],
-    args: Sequence[str],
-    jobconf: Sequence[str] = (),
-) -> dict[str, int]:
-    """Run a step's job; `followed` is the counter to show, and what it will come to."""
-    spec = JobSpec(
-        name=step.name,
-        job=job,
-        inputs=[context.store.uri(inputs)],
-        output=context.store.uri(step.makes),
-        clear=lambda: context.store.delete(step.makes),
-        args=args,
-        jobconf=jobconf,
-        counter=followed[0],
-        total=followed[1],
-    )
-    result = run_job(spec, context.run.runner, context.run.run_id, progress, context.cluster)
-    return result.counters
-
-
-def _check(step: str, name: str, expected: int, parts: Mapping[str, int]) -> None:
-    """Raise a JobError unless the parts add up to the expected number of what `name` says."""
-    if sum(parts.values()) != expected:
-        told = " + ".join(f"{count} {part}" for part, count in parts.items())
-        raise JobError(
-            f"{step}: the counts do not add up: {expected} {name}, but {told}; the step's input "
-            "changed or lost records, run it again from `ingest`"
+def _require_classes(context: Context) -> None:
+    """Refuse early what no classifier can be trained on, and warn of what cannot be learned."""
+    data, classes = context.data, manifest_of(INGEST, context)["classes"]
+    trained = {wnid for wnid in classes if wnid and (not data.words or wnid in data.words)}
+    if len(trained - {UNLABELLED}) < 2:
+        raise DataError(
+            f"{data.root}: images of {len(trained)} known class(es) to train on; a classifier "
+            "needs at least two"
         )
 
 
 INGEST = Step(
     "ingest",
-    "bring the raw tars to the runner and plan the bundles",
-    "plan",
+    "bring what is new of the raw images to the runner and plan the bundles",
+    "ingest",
     (),
-    _ingest_facts,
+    lambda context: context.ledger().fingerprint(),
     _ingest,
+    place="images",
+    pending=_pending,
 )
 BUNDLE = Step(
     "bundle",
-    "job: raw tars to SequenceFiles of byte-identical images",
+    "job: raw images to SequenceFiles of byte-identical images",
     "bundles",
     (INGEST,),
     lambda context: None,
     _bundle,
+    place="images",
 )
 CATALOG = Step(
     "catalog",
     "job: one row an image, with what is wrong with it",
     "catalog",
     (BUNDLE,),
-    lambda context: [context.config.features.max_image_px, context.config.features.image_px],
+    lambda context: context.config.features.decoding(),
     _catalog,
+    place="images",
 )
 FEATURES = Step(
     "features",
     "job: HOG and colour features of every image",
     "features",
     (BUNDLE, CATALOG),
-    lambda context: context.config.features.fingerprint(),
+    lambda context: [
+        context.config.features.fingerprint(),
+        selecting.facts_of(context, "features"),
+    ],
     _features,
-)
-SPLIT = Step(
-    "split",
-    "job: shuffle the vectors into shards of train, val and test",
-    "shards",
-    (FEATURES,),
-    lambda context: asdict(context.config.data),
-    _split,
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
 from pipeline import yarn
-from pipeline.config import Config
+from pipeline.config import Config, fingerprint
+from pipeline.images import images_at
 from pipeline.model_steps import SAVE, result_of, saved_dir
 from pipeline.progress import Progress
 from pipeline.runs import Run
@@ -26,11 +28,11 @@ STEP_NAMES = ("deploy", *STEPS, "destroy")
 
 def open_context(run: Run, cluster: clusters.Cluster | None) -> Context:
     """Say where a run's outputs are: in the cluster's HDFS, or in the run's own directory."""
-    config = Config.from_dict(run.config)
+    config, images = Config.from_dict(run.config), images_at(run.images, cluster)
     if cluster is None:
-        return Context(run, config, LocalStore(run.dir / "work"), None)
-    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"/imagenet/{run.run_id}")
-    return Context(run, config, store, cluster)
+        return Context(run, config, LocalStore(run.dir / "work"), images)
+    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"/imagenet/runs/{run.run_id}")
+    return Context(run, config, store, images)
 
 
 def full(run: Run, *, keep: bool) -> dict[str, Any]:
@@ -52,8 +54,16 @@ def _is_finished(run: Run) -> bool:
     """Say whether the results are saved for these data and settings; the rest may be gone."""
     if run.data.startswith("hdfs:"):
         return False  # what the data are cannot be seen without their cluster
-    context = Context(run, Config.from_dict(run.config), LocalStore(run.dir / "work"), None)
-    return is_done(SAVE, context) is not None and saved_dir(run).is_dir()
+    saved = (run.dir / SAVE.makes / "_manifest.json").is_file() and saved_dir(run).is_dir()
+    if not (run.finished and saved):
+        return False
+    return run.finished == _results_fingerprint(open_context(run, None))
+
+
+def _results_fingerprint(context: Context) -> str:
+    """Return what changes when the results would: nothing of the intermediate outputs is needed."""
+    run = context.run
+    return fingerprint([context.data_fingerprint(), run.config, run.allow_damaged, run.where])
 
 
 def _finished(run: Run) -> dict[str, Any]:
@@ -136,6 +146,9 @@ def _steps(
             print(f"{step.name}: {error}; what is missing is started now", file=sys.stderr)
             heal()
             timed(step, context)
+    if not run.data.startswith("hdfs:"):
+        run.finished = _results_fingerprint(context)
+        run.save()
     return result_of(run)
 
 
@@ -155,8 +168,8 @@ def timed(step: Step, context: Context) -> None:
         context.run.save()
 
 
-def one_step(name: str, run: Run) -> None:
-    """Do a single step of a run, whose needs must be done."""
+def some_steps(names: Sequence[str], run: Run) -> None:
+    """Do a few steps of a run, unless they are done; what they need must be done."""
     cluster = None
     if run.runner == "hadoop":
         cluster = existing_cluster(run)
@@ -167,7 +180,8 @@ def one_step(name: str, run: Run) -> None:
             )
     context = open_context(run, cluster)
     with _interrupts_as_errors():
-        timed(STEPS[name], context)
+        for name in names:
+            timed(STEPS[name], context)
 
 
 def plan_of(run: Run) -> Iterator[str]:
@@ -190,9 +204,16 @@ def plan_of(run: Run) -> Iterator[str]:
 @contextmanager
 def _intermediate_outputs(run: Run, *, keep: bool) -> Iterator[None]:
     """Keep them for going on after an error; remove them once the results are saved."""
+    images = images_at(run.images, None)
+    if not images.store.exists(""):
+        run.made_images = True
+        run.save()
     yield
     if not keep:
         run.forget_work()
+        if run.made_images:
+            images.store.delete("")
+            shutil.rmtree(images.cache, ignore_errors=True)
 
 
 @contextmanager

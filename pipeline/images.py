@@ -64,7 +64,7 @@ def images_at(name: str, cluster: Cluster | None) -> Images:
     if cluster is None:
         return Images(name, LocalStore(LOCAL / name), None, CACHE / name)
     store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"{IN_HDFS}/{name}")
-    return Images(name, store, cluster, CACHE / cluster.id / name)
+    return Images(name, store, cluster, cluster.dir / "cache" / "images" / name)  # goes with it
 
 
 def names(cluster: Cluster | None) -> list[str]:

@@ -17,13 +17,18 @@ import joblib
 
 from models.dataset import Pair, Pairs, index_classes, merge_parts
 from mr_jobs.job import ROOT
+from mr_jobs.lib.duplicates import LEAKED
 from mr_jobs.lib.errors import JobError
+from mr_jobs.lib.imagenet import SPLITS
 from mr_jobs.lib.records import shard_key
+from mr_jobs.lib.selection import Selection
 from mr_jobs.lib.sequencefile import Reader
+from pipeline import selecting
 from pipeline.catalog import rows
-from pipeline.data_steps import CATALOG, INGEST, SPLIT, split_settings
+from pipeline.data_steps import BUNDLE, CATALOG, INGEST
 from pipeline.progress import Progress
 from pipeline.runs import Run
+from pipeline.split_steps import GROUP, SPLIT, split_settings
 from pipeline.step import Context, Step, counts_of, manifest_of
 
 if TYPE_CHECKING:
@@ -50,31 +55,55 @@ def shard_pairs(context: Context, split: str) -> Pairs:
 def _train(context: Context, progress: Progress) -> dict[str, Any]:
     from models.train import fit
 
-    expected = counts_of(SPLIT, context).get("train", 0)
-    class_index = _class_index(context)
+    left = selecting.left_after(context, "train")
+    class_index, n_left = _class_index(context, left)
+    expected = n_left if "train" in context.run.where else counts_of(SPLIT, context).get("train", 0)
     made = fit(
-        shard_pairs(context, "train"),
+        _selected(shard_pairs(context, "train"), left),
         class_index,
         context.config.model,
         seed=context.config.data.seed,
         on_images=_counting(progress, expected),
     )
     if made.n_images != expected:
-        raise JobError(f"train: read {made.n_images} vectors, the shards hold {expected}")
+        raise JobError(f"train: read {made.n_images} vectors, there should be {expected}")
     _dump(context, "train/fit.joblib", made)
     return {"n_images": made.n_images, "n_features": made.n_features, "synsets": len(class_index)}
 
 
-def _class_index(context: Context) -> dict[str, int]:
-    """Give the synsets with vectors to train on their numbers, by the small catalogue."""
+def _selected(pairs: Pairs, left: Selection | None) -> Pairs:
+    """Return what starts a pass over the selected ones of the vectors."""
+    if left is None:
+        return pairs
+    return lambda: (pair for pair in pairs() if str(pair[0]) in left)
+
+
+def _class_index(context: Context, left: Selection | None) -> tuple[dict[str, int], int]:
+    """Give the synsets with vectors to train on their numbers, by the small catalogue.
+
+    Returns also the number of these vectors.
+    """
     split = split_settings(context)
+    n_rows = n_images = 0
 
     def trained_on() -> Iterator[str]:
-        for row in rows(context.store):
-            if row.status == "kept" and shard_key(row.key, *split).startswith("train\t"):
+        nonlocal n_rows, n_images
+        for row in rows(context.images.store):
+            n_rows += 1
+            if row.status != "kept" or (left is not None and row.key not in left):
+                continue
+            if shard_key(row.key, *split).startswith("train\t"):
+                n_images += 1
                 yield row.wnid
 
-    return index_classes(trained_on())
+    class_index = index_classes(trained_on())
+    made = manifest_of(CATALOG, context)["rows"]
+    if n_rows != made:
+        raise JobError(
+            f"train: the catalogue has {n_rows} rows and was made with {made}; `bin/pipeline "
+            "verify` names the images, put the file back from a copy"
+        )
+    return class_index, n_images
 
 
 def _evaluate(context: Context, progress: Progress) -> dict[str, Any]:
@@ -140,17 +169,23 @@ def _facts(context: Context) -> dict[str, Any]:
         manifest_of(INGEST, context),
         manifest_of(CATALOG, context),
     )
-    split = counts_of(SPLIT, context)
+    split, grouped = counts_of(SPLIT, context), counts_of(GROUP, context)
     refused = {f"{reason} (not an image file)": n for reason, n in ingested["refused"].items()}
     counts = {
         "images": catalogued["counts"]["catalogued"],
         "kept": catalogued["counts"].get("kept", 0),
         "quarantined": catalogued["by_reason"],
-        "duplicates": catalogued["duplicates"],
+        "repaired": {
+            name.removeprefix("repaired_"): n
+            for name, n in sorted(catalogued["counts"].items())
+            if name.startswith("repaired_")
+        },
+        "duplicates": grouped["exact"] + grouped["near"],
+        **{name: grouped[name] for name in ("leaks", "label_conflicts")},
         "refused_members": refused,
         "bytes": catalogued["bytes"],
-        "bundles": ingested["bundles"],
-        **{name: split.get(name, 0) for name in ("train", "val", "test")},
+        "bundles": manifest_of(BUNDLE, context)["bundles"],
+        **{name: split.get(name, 0) for name in (*SPLITS, LEAKED)},
     }
     return {
         "run_id": run.run_id,
@@ -160,7 +195,7 @@ def _facts(context: Context) -> dict[str, Any]:
         "runner": run.runner,
         "counts": counts,
         "steps": _seconds(run),
-        "warnings": ingested["warnings"],
+        "warnings": [*selecting.told(context), *ingested["warnings"]],
     }
 
 
@@ -206,9 +241,9 @@ TRAIN = Step(
     "fit the classifier on the train shards",
     "train",
     (SPLIT,),
-    lambda context: context.config.model.to_dict(),
+    lambda context: [context.config.model.to_dict(), selecting.facts_of(context, "train")],
     _train,
-    local=True,
+    place="run",
 )
 EVALUATE = Step(
     "evaluate",
@@ -217,7 +252,7 @@ EVALUATE = Step(
     (TRAIN,),
     lambda context: context.config.model.top_k,
     _evaluate,
-    local=True,
+    place="run",
 )
 SAVE = Step(
     "save",
@@ -226,5 +261,5 @@ SAVE = Step(
     (EVALUATE,),
     lambda context: None,
     _save,
-    local=True,
+    place="run",
 )

@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline import (
+    doctor_command,
+    duplicates_command,
+    images_command,
+    quarantine_command,
+    query_command,
+    verify_command,
+)
 
-def as_text(command: str, result: dict[str, Any]) -> str:
-    """Return the lines to print for a command's result."""
-    lines = _LINES.get(command, _key_values)(result)
-    return "".join(f"{line}\n" for line in lines)
+
+def as_text(command: str, result: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines to print for a command's result."""
+    for line in _LINES.get(command, _key_values)(result):
+        yield f"{line}\n"
 
 
 def _full(result: dict[str, Any]) -> Iterator[str]:
@@ -65,6 +74,20 @@ def _predict(result: dict[str, Any]) -> Iterator[str]:
             yield f"  {score:8.4f}  {wnid}  {words}"
 
 
+def _get(result: dict[str, Any]) -> Iterator[str]:
+    yield f"images     {result['images']}, {result['bytes']} bytes, in {_short(result['to'])}"
+    yield f"rows       {_short(result['rows'])}"
+    yield (
+        f"read       {result['bytes_read']} bytes in {result['requests']} requests, "
+        f"{result['extra_share']:.2%} more than the images"
+    )
+    yield f"seconds    {result['seconds']}, {result['lookup_s']} of them in the index"
+    if result["already_there"]:
+        yield f"unchanged  {result['already_there']} that were there already"
+    if result["renamed"]:
+        yield f"renamed    {result['renamed']}, beside other files of their names"
+
+
 def _status(result: dict[str, Any]) -> Iterator[str]:
     if not result["exists"]:
         yield f"there is no cluster {result['name']}; `bin/pipeline up` deploys it"
@@ -85,8 +108,15 @@ def _key_values(result: dict[str, Any]) -> Iterator[str]:
 
 
 _LINES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "doctor": doctor_command.lines,
+    "duplicates": duplicates_command.lines,
     "full": _full,
+    "get": _get,
+    "images": images_command.lines,
     "runs": _runs,
     "predict": _predict,
+    "query": query_command.lines,
+    "quarantine": quarantine_command.lines,
     "status": _status,
+    "verify": verify_command.lines,
 }

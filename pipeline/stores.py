@@ -10,7 +10,6 @@ import getpass
 import io
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
@@ -19,6 +18,7 @@ from hdfs import HdfsError, InsecureClient
 from hdfs.client import _Request
 
 from mr_jobs.lib.errors import ClusterError
+from pipeline.hdfs_file import HdfsFile
 from pipeline.webhdfs_upload import send_range
 
 _CHUNK_BYTES = 1 << 20
@@ -188,7 +188,7 @@ class HdfsStore:
         status = self.status(name)
         if status is None:
             raise ClusterError(f"{self.uri(name)}: no such file in HDFS")
-        raw = _HdfsFile(self._client, str(self.root / name), int(str(status["length"])))
+        raw = HdfsFile(self._client, str(self.root / name), int(str(status["length"])))
         return cast(BinaryIO, io.BufferedReader(raw, _CHUNK_BYTES))
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
@@ -242,53 +242,3 @@ class HdfsStore:
 
 def _never_empty(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield from (chunk for chunk in chunks if chunk)  # an empty chunk would end the body
-
-
-class _HdfsFile(io.RawIOBase):
-    """A file in HDFS, read through one WebHDFS answer for as long as the reads follow on."""
-
-    def __init__(self, client: InsecureClient, path: str, length: int) -> None:
-        self._client = client
-        self._path = path
-        self._length = length
-        self._position = 0
-        self._stack = ExitStack()
-        self._answer: BinaryIO | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        target = base + offset
-        if target != self._position:
-            if self._answer is not None and 0 <= target - self._position <= _CHUNK_BYTES:
-                self._answer.read(target - self._position)  # cheaper than a new request
-            else:
-                self._close_answer()
-            self._position = target
-        return target
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        wanted = min(len(buffer), self._length - self._position)
-        if wanted <= 0:
-            return 0
-        if self._answer is None:
-            self._answer = self._stack.enter_context(
-                self._client.read(self._path, offset=self._position)
-            )
-        data = self._answer.read(wanted)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self._close_answer()
-        super().close()
-
-    def _close_answer(self) -> None:
-        self._answer = None
-        self._stack.close()

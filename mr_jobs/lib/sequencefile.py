@@ -62,7 +62,7 @@ class Reader:
     ----------
     file : seekable, buffered binary file; not closed.
     name : what error messages call it; by default the file's own name.
-    max_bytes : the longest record, or inflated block buffer, that is believed.
+    max_bytes : the longest record, or inflated block buffer, that is believed: by default 128 MiB.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Reader:
     BundleError when the header is damaged or cut off, of another version, class or codec.
     """
 
-    def __init__(self, file: BinaryIO, name: str = "", *, max_bytes: int = 1 << 30) -> None:
+    def __init__(self, file: BinaryIO, name: str = "", *, max_bytes: int = 1 << 27) -> None:
         self._source = Source(file, name)
         self._max_bytes = max_bytes
         header_reader = HeaderReader(self._source)
@@ -159,7 +159,7 @@ class Reader:
                 if on_damage is None:
                     raise
                 on_damage(error)
-                position = self.next_sync(position + 1)
+                position = self.next_sync(max(position, error.offset) + 1)  # behind any markers
                 if position >= stop:
                     return
                 continue

@@ -22,6 +22,9 @@ SYNC_BYTES = 16
 SYNC_INTERVAL_BYTES = 5 * 1024 * 20  # SequenceFile.SYNC_INTERVAL since Hadoop 3.0
 COMPRESSIONS = ("none", "record", "block")
 _MAX_HEADER_STRING_BYTES = 1 << 20
+_MAX_METADATA_BYTES = 1 << 21
+_MAX_CHUNK_BYTES = 1 << 17
+_FIRST_WINDOW_BYTES, _MAX_WINDOW_BYTES = 1 << 13, 1 << 20
 
 
 class _Decompressor(Protocol):
@@ -29,7 +32,7 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
+    def decompress(self, data: memoryview, max_length: int = ..., /) -> bytes: ...
 
 
 class Codec(NamedTuple):
@@ -53,21 +56,25 @@ class Codec(NamedTuple):
         `max_bytes`: the size is not known before, and a few kB can inflate to many GB.
         """
         parts: list[bytes] = []
-        room = max_bytes
-        while data:
+        view, at, room = memoryview(data), 0, max_bytes
+        while at < len(view):
             decompressor = self.decompressor()
-            try:
-                part = decompressor.decompress(data, room + 1)
-            except (zlib.error, OSError, ValueError) as error:  # bz2 raises OSError, ValueError
-                raise DataError(f"compressed data is damaged ({error})") from error
-            room -= len(part)
-            if room < 0:
-                raise DataError(f"compressed data inflates to more than {max_bytes} bytes")
-            if not decompressor.eof:
-                raise DataError("compressed data is cut off")
-            parts.append(part)
-            data = decompressor.unused_data
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            n_bytes = _FIRST_WINDOW_BYTES  # what is behind a stream's end gets copied
+            while not decompressor.eof:
+                if at == len(view):
+                    raise DataError("compressed data is cut off")
+                window = view[at : at + n_bytes]
+                try:
+                    part = decompressor.decompress(window, room + 1)
+                except (zlib.error, OSError, ValueError) as error:  # bz2: OSError, ValueError
+                    raise DataError(f"compressed data is damaged ({error})") from error
+                room -= len(part)
+                if room < 0:
+                    raise DataError(f"compressed data inflates to more than {max_bytes} bytes")
+                parts.append(part)
+                at += len(window) - len(decompressor.unused_data)
+                n_bytes = min(2 * n_bytes, _MAX_WINDOW_BYTES)
+        return b"".join(parts)
 
 
 def _gzip_compress(data: bytes) -> bytes:
@@ -125,12 +132,13 @@ class Source:
 
     def find(self, pattern: bytes, position: int) -> int:
         """Find the first `pattern` at or after `position`; the file's size when there is none."""
-        chunk_bytes = 1 << 17
+        n_bytes = 1 << 10  # damage can lie between markers that are close to each other
         while position + len(pattern) <= self.size:
-            chunk = self.read(position, min(chunk_bytes, self.size - position), "the file")
+            chunk = self.read(position, min(n_bytes, self.size - position), "the file")
             if (at := chunk.find(pattern)) >= 0:
                 return position + at
             position += len(chunk) - len(pattern) + 1
+            n_bytes = min(2 * n_bytes, _MAX_CHUNK_BYTES)
         return self.size
 
 
@@ -247,6 +255,11 @@ class HeaderReader:
         n_pairs = int.from_bytes(self._take(4, "the metadata count"), "big", signed=True)
         if not 0 <= n_pairs <= (self._source.size - start) // 2:
             raise self._error(f"damaged header: {n_pairs} metadata pairs", start)
-        return {
-            self._string("a metadata key"): self._string("a metadata value") for _ in range(n_pairs)
-        }
+        metadata = {}
+        for _ in range(n_pairs):
+            key = self._string("a metadata key")
+            metadata[key] = self._string("a metadata value")
+            if self.position - start > _MAX_METADATA_BYTES:
+                what = f"damaged header: metadata of over {_MAX_METADATA_BYTES} bytes"
+                raise self._error(what, start)
+        return metadata

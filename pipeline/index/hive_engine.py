@@ -41,7 +41,6 @@ _SETTINGS = {
     "hive.exec.mode.local.auto": "true",  # no YARN for tables of an index: 3 s instead of 45 s
     "hive.exec.mode.local.auto.inputbytes.max": str(1 << 30),
     "hive.exec.mode.local.auto.input.files.max": "1000",
-    "hive.fetch.task.aggr": "false",  # true: COUNT(*) of an empty table is no row instead of 0
     "hive.exec.dynamic.partition": "true",
     "hive.exec.dynamic.partition.mode": "nonstrict",
     "hive.exec.max.dynamic.partitions": "10000",

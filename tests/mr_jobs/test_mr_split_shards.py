@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import heapq
 import io
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mr_jobs.lib.duplicates import GroupRow
 from mr_jobs.lib.sequencefile import Reader
 from mr_jobs.mr_split_shards import MRSplitShards
 
@@ -52,6 +56,52 @@ def test_adding_images_moves_no_old_one(run_job: Any, bundle: Any) -> None:
 
     assert few.items() <= many.items()
     assert set(many.values()) == {"train", "val", "test"}
+
+
+@pytest.fixture
+def groups(tmp_path: Path) -> Path:
+    """Write a table: of train, 1 and 2 are the same as 0, and 3 is the same as one of val."""
+    rows = [
+        GroupRow("train/n00/0.JPEG", "train/n00/0.JPEG", "first", 0, "train", "n00", None),
+        GroupRow("train/n01/1.JPEG", "train/n00/0.JPEG", "near", 2, "train", "n01", None),
+        GroupRow("train/n02/2.JPEG", "train/n00/0.JPEG", "exact", 0, "train", "n02", None),
+        GroupRow("train/n03/3.JPEG", "train/n03/3.JPEG", "first", 0, "train", "n03", "leak"),
+        GroupRow("val/n00/0.JPEG", "train/n03/3.JPEG", "near", 1, "val", "n00", None),
+    ]
+    path = tmp_path / "groups.tsv"
+    path.write_text("".join(f"{row.to_line()}\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_duplicates_are_on_one_side_whatever_the_seed_and_others_stay(
+    run_job: Any, bundle: Any, groups: Path, seed: int
+) -> None:
+    path = bundle(*_features(40))
+    args = ("--val-fraction", "0.5", "--seed", str(seed))
+
+    alone = _sides(run_job(MRSplitShards, path, args=args))
+    grouped = _sides(
+        run_job(MRSplitShards, path, args=(*args, "--groups", str(groups), "--leaks", "keep"))
+    )
+
+    assert len({grouped[f"n0{number}/{number}.JPEG"] for number in range(3)}) == 1
+    moved = {name for name in alone if alone[name] != grouped[name]}
+    assert moved <= {"n01/1.JPEG", "n02/2.JPEG"}
+
+
+@pytest.mark.parametrize("runner", ["inline", "local"])
+def test_leaks_are_moved_to_a_split_of_their_own_and_counted(
+    run_job: Any, bundle: Any, groups: Path, runner: str
+) -> None:
+    path = bundle(*_features(8), *_features(3, "val"))
+
+    result = run_job(MRSplitShards, path, runner=runner, args=("--groups", str(groups)))
+
+    assert result.counters == {"read": 11, "train": 7, "val": 3, "leaked": 1}
+    assert [key.split("\t")[2] for key, _ in result.records if key.startswith("leaked")] == [
+        "train/n03/3.JPEG"
+    ]
 
 
 def test_another_seed_gives_another_division(run_job: Any, bundle: Any) -> None:

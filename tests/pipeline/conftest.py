@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import commands, model_steps, runs
+from pipeline import cluster, commands, images, model_steps, runs
 
 SMALL_FEATURES = """
 [features]
@@ -49,6 +49,10 @@ def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep runs and saved models of a test in its own directory, with a model fitted fast."""
     var = tmp_path / "var"
     monkeypatch.setattr(runs, "RUNS", var / "runs")
+    monkeypatch.setattr(images, "LOCAL", var / "images")
+    monkeypatch.setattr(images, "CACHE", var / "cache")
+    monkeypatch.setattr(cluster, "LOCKS_DIR", var / "locks")
+    monkeypatch.setattr(images, "VAR", var)
     monkeypatch.setattr(model_steps, "SAVED", var / "saved")
     monkeypatch.setattr(commands, "SAMPLE", var / "sample")
     small = tmp_path / "small.toml"

@@ -151,17 +151,16 @@ def test_a_class_whose_images_all_fail_to_decode_leaves_one(cli: Any, folder_dat
 def test_a_bundle_with_a_flipped_byte_is_named_with_the_offset(
     cli: Any, folder_data: Any, own_var: Path
 ) -> None:
-    for step in ("ingest", "bundle"):
-        data = ("--data", folder_data(), "--runner", "inline") if step == "ingest" else ()
-        assert cli(step, "--run-id", "r1", *data).code == 0
-    bundle = own_var / "runs" / "r1" / "work" / "bundles" / "part-00000"
+    data = ("--data", folder_data(), "--runner", "inline", "--images", "s")
+    assert cli("ingest", "--run-id", "r1", *data).code == 0
+    bundle = own_var / "images" / "s" / "bundles" / "00000-00000.seq"
     content = bytearray(bundle.read_bytes())
     content[97] ^= 0x40  # in the length of the first record, behind the header of 96 bytes
     bundle.write_bytes(content)
 
     answer = cli("full", "--run-id", "r1")
 
-    _one_sentence(answer, 5, "part-00000", "at byte")
+    _one_sentence(answer, 5, "00000-00000.seq", "at byte")
 
 
 def test_a_model_whose_bytes_changed_is_refused(cli: Any, folder_data: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mr_jobs.lib.errors import ConfigError
+from mr_jobs.lib.repair import RepairSettings
 from pipeline.config import Config
 
 
@@ -29,6 +30,9 @@ def test_every_key_of_the_configuration_stands_in_pipeline_toml(repo_root: Path)
         ("[data]\nseed = -1\n", "seed is a whole number from 0"),
         ("[data]\nbundle_mb = '8'\n", "bundle_mb is a whole number from 1"),
         ("[features]\nhog_cell = 8\n", "hog_cell"),
+        ("[repair]\nmin_decoded_share = 2\n", "min_decoded_share is 2; use a number above 0"),
+        ("[repair]\nmax_image_px = 2\n", "repair: no setting is called max_image_px"),
+        ("[features.repair]\n", "repair is a table of its own"),
         ("[model]\nkind = 'svm'\n", "kind = 'svm' has to be"),
     ],
 )
@@ -43,3 +47,15 @@ def test_a_wrong_value_is_named(tmp_path: Path, text: str, told: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such configuration file"):
         Config.load(tmp_path / "none.toml")
+
+
+def test_the_table_repair_reaches_the_features_and_back(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[repair]\nmin_decoded_share = 0.5\nsecond_opinion = false\n")
+
+    config = Config.load(path)
+
+    assert config.features.repair == RepairSettings(0.5, second_opinion=False)
+    assert config.to_dict()["repair"] == {"min_decoded_share": 0.5, "second_opinion": False}
+    assert Config.from_dict(config.to_dict()) == config
+    assert config.features.fingerprint() != Config.load().features.fingerprint()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import runs
+from pipeline import images, runs
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
 ) -> None:
     data = folder_data(n_images=40)
     monkeypatch.setattr(runs, "RUNS", small_disk / "runs")
+    monkeypatch.setattr(images, "LOCAL", small_disk / "images")
 
     full = cli("full", "--data", data, "--runner", "inline", "--run-id", "r1")
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)

@@ -105,9 +105,9 @@ def test_steps_run_alone_one_after_the_other(cli: Any, folder_data: Any) -> None
     begun = cli("ingest", "--data", folder_data(), "--runner", "inline", "--run-id", "r1")
     assert begun.code == 0, begun.err
 
-    early = cli("features", "--run-id", "r1")
+    early = cli("split", "--run-id", "r1")
     assert early.code == 2
-    assert "features needs the output of bundle; run `bin/pipeline bundle --run-id r1`" in early.err
+    assert "split needs the output of features; run `bin/pipeline features --run-id" in early.err
 
     for step in ("bundle", "catalog", "features", "split", "train", "evaluate", "save"):
         answer = cli(step, "--run-id", "r1")
@@ -120,8 +120,8 @@ def test_dry_run_lists_the_steps_and_does_nothing(
     answer = cli("full", "--data", folder_data(), "--dry-run")
 
     assert [line.split()[0] for line in answer.out.splitlines()] == [
-        "run", "deploy", "ingest", "bundle", "catalog", "features", "split", "train", "evaluate",
-        "save", "destroy",
+        "run", "deploy", "ingest", "bundle", "catalog", "group", "features", "split", "train",
+        "evaluate", "index", "save", "destroy",
     ]  # fmt: skip
     assert not own_var.exists()
 

@@ -74,6 +74,8 @@ def _images(store_dir: Path) -> dict[str, bytes]:
     for path in sorted((store_dir / "bundles").glob("*.seq")):
         with path.open("rb") as file:
             for record in Reader(file, str(path)).records():
+                assert isinstance(record.key, bytes)
+                assert isinstance(record.value, bytes)
                 images[record.key.decode()] = record.value
     return images
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mr_jobs.lib.errors import ConfigError
-from pipeline.rawdata import find_raw_data
+from pipeline.layouts import find_raw_data
 from pipeline.sample import write_sample
 from tests.pipeline.sample_reader import SMALL, Sample, checksums, read_images
 

@@ -16,6 +16,7 @@ import pytest
 from mr_jobs.lib.errors import ConfigError, ImageError
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.images import decode
+from mr_jobs.lib.repair import RepairSettings
 
 MakeImage = Callable[..., bytes]
 
@@ -184,3 +185,14 @@ def test_the_fingerprint_names_the_parameters() -> None:
 def test_a_value_that_does_not_fit_is_named(values: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         FeatureSpec.from_dict(values)
+
+
+def test_a_vector_is_that_of_the_repaired_image(jpeg: Callable[..., bytes]) -> None:
+    cut = jpeg(300, 200)[:-600]
+    lenient = FeatureSpec(repair=RepairSettings(min_decoded_share=0.3))
+
+    vector = FeatureSpec.from_dict(lenient.to_dict()).extract(cut)
+
+    assert (vector == lenient.from_image(lenient.decode(cut))).all()
+    with pytest.raises(ImageError):
+        FeatureSpec().extract(cut)

@@ -8,6 +8,7 @@ import pytest
 
 from mr_jobs.lib.rawtar import (
     MAX_IMAGE_BYTES,
+    Member,
     Plan,
     RawRange,
     key_of,
@@ -121,7 +122,7 @@ def test_a_range_between_two_members_ends_at_its_limit() -> None:
 @pytest.mark.parametrize("size", [700, 1024, 1100, 1535, 2047])
 def test_a_tar_that_is_cut_off_is_an_error_that_says_where(size: int) -> None:
     content = _tar(["a", "b", "c"])[:size]
-    found = []
+    found: list[Member] = []
 
     with pytest.raises(tarfile.ReadError, match="cut off") as error:
         found.extend(walk_members(io.BytesIO(content), 0, size))
