@@ -19,7 +19,7 @@ module: cluster_daemons
 short_description: Start, list or stop a cluster's processes
 description:
   - O(state=started) starts the daemons that do not run, all at once, and does not wait for them.
-  - O(restart) ends the running ones first, for a configuration that has changed.
+  - O(restart) names those that end first, for a configuration that has changed.
   - O(state=listed) changes nothing. O(state=stopped) ends every process of the cluster.
 options:
   id: {type: str, required: true, description: Identity of the cluster.}
@@ -28,8 +28,17 @@ options:
   namenode_url:
     type: str
     default: ""
-    description: Web address of the NameNode; the history server is started once it is active.
-  restart: {type: bool, default: false, description: Start all daemons anew.}
+    description: Web address of the NameNode.
+  after_namenode:
+    type: list
+    elements: str
+    default: []
+    description: Daemons that are started once the NameNode is active.
+  launchers:
+    type: dict
+    default: {}
+    description: Program in `bin` that starts a daemon, by the daemon's name; hadoop for the others.
+  restart: {type: list, elements: str, default: [], description: Daemons to start anew.}
   state: {type: str, choices: [started, listed, stopped], default: listed, description: What to do.}
 author: ImageNet on Hadoop
 """
@@ -42,7 +51,7 @@ others: {description: Pids of containers and clients., returned: success, type: 
 """
 
 
-HISTORYSERVER = "historyserver"
+LAUNCHER = "hadoop"
 NAMENODE_S = 60.0
 LAUNCH_S = 10.0
 POLL_S = 0.2
@@ -56,7 +65,9 @@ def main() -> None:
             "directory": {"type": "str", "required": True},
             "daemons": {"type": "list", "elements": "str", "default": []},
             "namenode_url": {"type": "str", "default": ""},
-            "restart": {"type": "bool", "default": False},
+            "after_namenode": {"type": "list", "elements": "str", "default": []},
+            "launchers": {"type": "dict", "default": {}},
+            "restart": {"type": "list", "elements": "str", "default": []},
             "state": {
                 "type": "str",
                 "choices": ["started", "listed", "stopped"],
@@ -85,13 +96,10 @@ def describe(found: list[Process]) -> dict[str, Any]:
 def start_missing(module: AnsibleModule, found: list[Process]) -> None:
     """Start the daemons that do not run; containers that lost their NodeManager end first."""
     args = module.params
-    running = [] if args["restart"] else describe(found)["running"]
-    missing = [name for name in args["daemons"] if name not in running]
+    kept = set(describe(found)["running"]) - set(args["restart"])
+    missing = [name for name in args["daemons"] if name not in kept]
     if missing and not module.check_mode:
-        if args["restart"]:
-            end(module, found)
-        elif "nodemanager" in missing:
-            end(module, [process for process in found if is_container(process, args["directory"])])
+        end(module, [process for process in found if is_stale(process, kept, missing, args)])
         launch(args, missing)
     module.exit_json(changed=bool(missing), started=missing, **describe(found))
 
@@ -104,6 +112,18 @@ def end(module: AnsibleModule, processes: list[Process]) -> None:
         module.fail_json(msg=f"{names} did not end, not even by SIGKILL")
 
 
+def is_stale(process: Process, kept: set[str], missing: list[str], args: dict[str, Any]) -> bool:
+    """Tell whether a process must end before the missing daemons start.
+
+    Clients go with the last daemon: what they wait for would never come.
+    """
+    if process.daemon:
+        return process.daemon in args["restart"]
+    if "nodemanager" in missing and is_container(process, args["directory"]):
+        return True
+    return bool(args["restart"]) and not kept
+
+
 def is_container(process: Process, directory: str) -> bool:
     """Tell whether a process is of a container; such must not outlive its NodeManager."""
     try:
@@ -114,13 +134,16 @@ def is_container(process: Process, directory: str) -> bool:
 
 
 def launch(args: dict[str, Any], names: list[str]) -> None:
-    """Start daemons, the history server last, and wait until each is to be known by its token."""
+    """Start daemons, those that need HDFS last, and wait until each is known by its token."""
     root = Path(args["directory"])
     started: dict[str, subprocess.Popen[bytes]] = {}
-    for name in sorted(names, key=HISTORYSERVER.__eq__):
-        if name == HISTORYSERVER:
-            wait_for_namenode(args["namenode_url"], started.get("namenode"))
-        started[name] = start(name, root)
+    late = [name for name in names if name in args["after_namenode"]]
+    for name in [name for name in names if name not in late]:
+        started[name] = start(args["launchers"].get(name, LAUNCHER), name, root)
+    if late:
+        wait_for_namenode(args["namenode_url"], started.get("namenode"))
+    for name in late:
+        started[name] = start(args["launchers"].get(name, LAUNCHER), name, root)
     deadline = time.monotonic() + LAUNCH_S
     while time.monotonic() < deadline:
         running = describe(find(args["id"], str(root)))["running"]
@@ -130,7 +153,7 @@ def launch(args: dict[str, Any], names: list[str]) -> None:
 
 
 def wait_for_namenode(url: str, namenode: subprocess.Popen[bytes] | None) -> None:
-    """Wait until HDFS takes requests: the history server gives up when one is refused.
+    """Wait until HDFS takes requests: a history server gives up when one is refused.
 
     It waits no longer than needed to see that the NameNode is not coming: that is told later, by
     the check of all daemons.
@@ -146,12 +169,12 @@ def wait_for_namenode(url: str, namenode: subprocess.Popen[bytes] | None) -> Non
         time.sleep(POLL_S)
 
 
-def start(name: str, directory: Path) -> subprocess.Popen[bytes]:
+def start(launcher: str, name: str, directory: Path) -> subprocess.Popen[bytes]:
     """Start one daemon in a session of its own; it holds none of the caller's files."""
     log = directory / "logs" / f"{name}.out"
     with log.open("ab") as out:
         return subprocess.Popen(
-            [directory / "bin" / "hadoop", name],
+            [directory / "bin" / launcher, name],
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=out,

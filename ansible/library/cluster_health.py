@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,19 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible.module_utils.cluster_directory import Refusal, read_mark
 from ansible.module_utils.cluster_http import get
-from ansible.module_utils.cluster_processes import find
+from ansible.module_utils.cluster_processes import find, listens
 
 DOCUMENTATION = r"""
 module: cluster_health
 short_description: Ask a cluster's daemons how they are
-description: Polls until all is well, a daemon has died, or the time is over; never changes.
+description:
+  - Polls until all is well, a daemon has died, or the time is over; never changes.
+  - A daemon without a web interface is well when it listens on the port of its address.
 options:
   id: {type: str, default: "", description: Identity of the cluster; empty is the mark's.}
   directory: {type: str, required: true, description: Directory of the cluster on this host.}
   daemons: {type: list, elements: str, required: true, description: Daemons of this host.}
-  urls: {type: dict, required: true, description: Web address of each kind of daemon.}
+  urls: {type: dict, required: true, description: Address of each kind of daemon.}
   datanodes: {type: int, required: true, description: How many must be live.}
   nodemanagers: {type: int, required: true, description: How many must be healthy.}
   timeout_s: {type: int, default: 0, description: 0 asks once and fails never.}
@@ -82,7 +85,9 @@ def look(args: dict[str, Any]) -> dict[str, dict[str, Any]]:
             state["says"] = "does not run"
         else:
             try:
-                state["ok"], state["says"], state["figures"] = CHECKS[name](args)
+                check = CHECKS.get(name)
+                verdict = check(args) if check else check_port(state["pid"], state["url"])
+                state["ok"], state["says"], state["figures"] = verdict
             except (OSError, ValueError, KeyError, IndexError) as error:
                 state["says"] = f"does not answer at {state['url']}: {error}"
         health[name] = state
@@ -147,6 +152,13 @@ def check_historyserver(args: dict[str, Any]) -> Verdict:
     """Ask whether the history server answers."""
     get(f"{args['urls']['historyserver']}/ws/v1/history/info")
     return True, "answers", {}
+
+
+def check_port(pid: int, url: str) -> Verdict:
+    """Look whether a daemon listens; a connection would leave an error in its log."""
+    if listens(pid, urllib.parse.urlsplit(url).port or 0):
+        return True, "listens", {}
+    return False, f"does not listen yet at {url}", {}
 
 
 CHECKS = {

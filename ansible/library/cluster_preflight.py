@@ -79,8 +79,7 @@ def main() -> None:
     total_mb = total_memory_mb()
     budget_mb = min(args["max_memory_mb"], int(total_mb * args["memory_fraction"]))
     problems += check_disk(args["directory"], args["min_disk_mb"], args["max_disk_percent"])
-    if not running:
-        problems += check_memory(total_mb, budget_mb, args["min_memory_mb"])
+    problems += check_memory(total_mb, budget_mb, args["min_memory_mb"], running=bool(running))
     problems += check_host_name(socket.gethostname())
     problems += check_ports(args["ports"], {process.pid for process in running})
     if problems:
@@ -126,8 +125,11 @@ def total_memory_mb() -> int:
     return total // MIB
 
 
-def check_memory(total_mb: int, budget_mb: int, min_mb: int) -> list[str]:
-    """Say so when the cluster does not fit into the memory, or not into what is free now."""
+def check_memory(total_mb: int, budget_mb: int, min_mb: int, *, running: bool = False) -> list[str]:
+    """Say so when the cluster does not fit into the memory, or not into what is free now.
+
+    A running cluster has taken its part of what is free already.
+    """
     meminfo = Path("/proc/meminfo").read_text()
     found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo)
     available_mb = int(found[1]) // 1024 if found else total_mb
@@ -136,7 +138,7 @@ def check_memory(total_mb: int, budget_mb: int, min_mb: int) -> list[str]:
             f"memory is too small: the cluster needs {min_mb} MiB, and {budget_mb} MiB is the "
             f"share it may use of this machine's {total_mb} MiB"
         ]
-    if available_mb < min_mb:
+    if available_mb < min_mb and not running:
         return [
             f"memory is too full: the cluster needs {min_mb} MiB and {available_mb} of "
             f"{total_mb} MiB are available; end other programs"

@@ -13,7 +13,9 @@ from ansible.module_utils.basic import AnsibleModule
 DOCUMENTATION = r"""
 module: hadoop_conf
 short_description: Write Hadoop's configuration files
-description: Dicts become `*.xml` (escaped, sorted) or `*.properties`; written only when different.
+description:
+  - Dicts become `*.xml` (escaped, sorted) or `*.properties`; written only when different.
+  - The directory is made if its parent is there.
 options:
   directory: {type: path, required: true, description: Directory of the files.}
   files: {type: dict, required: true, description: File name to a dict of its properties.}
@@ -49,6 +51,7 @@ def main() -> None:
         written.append(name)
         diffs.append({"before_header": name, "before": before, "after": after})
         if not module.check_mode:
+            root.mkdir(exist_ok=True)
             fresh = path.with_name(f"{name}.{os.getpid()}.new")
             fresh.write_text(after)
             fresh.replace(path)

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Put the jars of a Hadoop version into a cache that all clusters of this user share."""
+"""Put the jars of Hadoop, or of a program on it, into a cache that all clusters of a user share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: hadoop_jars
-short_description: Resolve Hadoop's jars once
-description: By Maven from a pom.xml, or from an Apache tarball with its sha512.
+short_description: Resolve the jars of Hadoop or of a program on it once
+description: By Maven from a pom.xml, or Hadoop's from an Apache tarball with its sha512.
 options:
+  name: {type: str, default: hadoop, description: What the jars are of; names their index jar.}
   cache: {type: path, required: true, description: Directory of all distributions.}
-  version: {type: str, required: true, description: Version of Hadoop.}
+  version: {type: str, required: true, description: Version that is wanted.}
+  key_jar:
+    type: str
+    default: hadoop-streaming
+    description: Artifact that a whole distribution has; its version is the distribution's.
   pom: {type: str, required: true, description: Text of the pom.xml.}
   tarball: {type: str, default: "", description: URL or path of an Apache tarball; empty is Maven.}
   sha512: {type: str, default: "", description: Checksum of the tarball, in hexadecimal.}
@@ -36,12 +41,11 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 home: {description: Directory of this distribution, with lib in it., returned: success, type: str}
-version: {description: Version of Hadoop found in it., returned: success, type: str}
-streaming_jar: {description: Its streaming jar., returned: success, type: str}
+version: {description: Version found in it., returned: success, type: str}
+key_jar: {description: Path of the artifact O(key_jar)., returned: success, type: str}
 archives: {description: Names of its class archives., returned: success, type: list}
 """
 
-STREAMING = "hadoop-streaming-*.jar"
 JAR_FOLDERS = ("common", "common/lib", "hdfs", "hdfs/lib", "yarn", "yarn/lib", "mapreduce")
 
 
@@ -53,8 +57,10 @@ def main() -> None:
     """Resolve the jars unless the cache has them."""
     module = AnsibleModule(
         argument_spec={
+            "name": {"type": "str", "default": "hadoop"},
             "cache": {"type": "path", "required": True},
             "version": {"type": "str", "required": True},
+            "key_jar": {"type": "str", "default": "hadoop-streaming"},
             "pom": {"type": "str", "required": True},
             "tarball": {"type": "str", "default": ""},
             "sha512": {"type": "str", "default": ""},
@@ -64,7 +70,7 @@ def main() -> None:
     args = module.params
     home = home_of(args)
     if module.check_mode:
-        module.exit_json(changed=not home.is_dir(), **describe(home))
+        module.exit_json(changed=not home.is_dir(), **describe(home, args["key_jar"]))
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock(home.with_name(f"{home.name}.lock")):
@@ -73,24 +79,24 @@ def main() -> None:
                 make(home, args)
     except Failure as failure:
         module.fail_json(msg=str(failure))
-    module.exit_json(changed=changed, **describe(home))
+    module.exit_json(changed=changed, **describe(home, args["key_jar"]))
 
 
 def home_of(args: dict[str, Any]) -> Path:
     """Name a distribution after what decides its content."""
     if args["tarball"]:
-        return Path(args["cache"], f"hadoop-tarball-{args['sha512'].lower()[:12]}")
+        return Path(args["cache"], f"{args['name']}-tarball-{args['sha512'].lower()[:12]}")
     digest = hashlib.sha256(args["pom"].encode()).hexdigest()[:12]
-    return Path(args["cache"], f"hadoop-{args['version']}-{digest}")
+    return Path(args["cache"], f"{args['name']}-{args['version']}-{digest}")
 
 
-def describe(home: Path) -> dict[str, Any]:
-    """Tell what is in a distribution: its version by its streaming jar, and its class archives."""
-    streaming = next(iter(home.glob(f"lib/{STREAMING}")), None)
+def describe(home: Path, key: str) -> dict[str, Any]:
+    """Tell what is in a distribution: its version by its key jar, and its class archives."""
+    jar = next(iter(home.glob(f"lib/{key}-*.jar")), None)
     return {
         "home": str(home),
-        "streaming_jar": str(streaming or ""),
-        "version": streaming.stem.removeprefix("hadoop-streaming-") if streaming else "",
+        "key_jar": str(jar or ""),
+        "version": jar.stem.removeprefix(f"{key}-") if jar else "",
         "archives": sorted(path.name for path in home.glob("*.jsa")),
     }
 
@@ -114,10 +120,10 @@ def make(home: Path, args: dict[str, Any]) -> None:
         if args["tarball"]:
             unpack(args["tarball"], args["sha512"], Path(scratch), made / "lib")
         else:
-            resolve(args["pom"], made / "lib")
-        if not list((made / "lib").glob(STREAMING)):
-            raise Failure("the distribution has no hadoop-streaming jar")
-        write_index(made / "hadoop.jar", sorted((made / "lib").glob("*.jar")))
+            resolve(args["pom"], made / "lib", args["name"])
+        if not describe(made, args["key_jar"])["version"]:
+            raise Failure(f"the distribution has no {args['key_jar']} jar")
+        write_index(made / f"{args['name']}.jar", sorted((made / "lib").glob("*.jar")))
         made.rename(home)
 
 
@@ -134,7 +140,7 @@ def write_index(index: Path, jars: list[Path]) -> None:
         )
 
 
-def resolve(pom: str, lib: Path) -> None:
+def resolve(pom: str, lib: Path, name: str) -> None:
     """Copy the jars that a pom.xml names, and theirs, by Maven."""
     if shutil.which("mvn") is None:
         raise Failure("Maven is missing (no mvn on PATH): install it (Debian: maven)")
@@ -151,7 +157,7 @@ def resolve(pom: str, lib: Path) -> None:
     if done.returncode:
         errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
         reason = errors[0].removeprefix("[ERROR]").strip() if errors else done.stderr.strip()
-        raise Failure(f"Maven could not resolve Hadoop's jars: {reason}")
+        raise Failure(f"Maven could not resolve {name.capitalize()}'s jars: {reason}")
 
 
 def unpack(source: str, sha512: str, scratch: Path, lib: Path) -> None:

@@ -94,8 +94,24 @@ def is_listening(address: str, port: int, timeout_s: float = 1.0) -> bool:
         return probe.connect_ex((address, port)) == 0
 
 
+def listens(pid: int, port: int) -> bool:
+    """Tell whether a process of ours listens on a TCP port, without connecting to it."""
+    listening = _listening()
+    return any(listening.get(inode) == port for inode in _socket_inodes(pid))
+
+
 def port_holders() -> dict[int, str]:
     """Map every listening TCP port to `program (pid N)`, or to `another user's process`."""
+    inodes = _listening()
+    holders = dict.fromkeys(inodes.values(), "another user's process")
+    for pid in _pids():
+        for inode in _socket_inodes(pid) & inodes.keys():
+            holders[inodes[inode]] = f"{_program(pid)} (pid {pid})"
+    return holders
+
+
+def _listening() -> dict[str, int]:
+    """Map the inode of every listening TCP socket to its port."""
     inodes: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -105,11 +121,7 @@ def port_holders() -> dict[int, str]:
         for fields in map(str.split, lines):
             if fields[3] == LISTEN:
                 inodes[fields[9]] = int(fields[1].rpartition(":")[2], 16)
-    holders = dict.fromkeys(inodes.values(), "another user's process")
-    for pid in _pids():
-        for inode in _socket_inodes(pid) & inodes.keys():
-            holders[inodes[inode]] = f"{_program(pid)} (pid {pid})"
-    return holders
+    return inodes
 
 
 def _inspect(pid: int, token: str, root: str) -> Process | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -53,3 +55,15 @@ def test_daemon_that_does_not_run_is_a_state_and_not_an_error(health: Any, tmp_p
     state = health.look(args)["namenode"]
 
     assert (state["pid"], state["ok"], state["says"]) == (None, False, "does not run")
+
+
+def test_daemon_without_web_interface_is_well_when_it_listens(health: Any) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        url = f"thrift://127.0.0.1:{server.getsockname()[1]}"
+
+        assert health.check_port(os.getpid(), url) == (True, "listens", {})
+        ok, says, _ = health.check_port(os.getppid(), url)
+
+    assert (ok, says) == (False, f"does not listen yet at {url}")

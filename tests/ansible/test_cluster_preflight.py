@@ -84,6 +84,10 @@ def test_too_little_free_memory_is_said(preflight: Any) -> None:
     assert problem.startswith("memory is too full")
 
 
+def test_running_cluster_is_not_refused_for_the_memory_that_it_has_taken(preflight: Any) -> None:
+    assert preflight.check_memory(10**8, 10**8, 10**8, running=True) == []
+
+
 def test_enough_memory_is_no_problem(preflight: Any) -> None:
     assert preflight.check_memory(total_mb=8000, budget_mb=4096, min_mb=1) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -120,5 +121,8 @@ def test_holder_of_a_port_is_named(processes: Any) -> None:
 
         assert "(pid " in processes.port_holders()[port]
         assert processes.is_listening("127.0.0.1", port)
+        assert processes.listens(os.getpid(), port)
+        assert not processes.listens(os.getppid(), port)
 
+    assert not processes.listens(os.getpid(), port)
     assert not processes.is_listening("127.0.0.1", port)

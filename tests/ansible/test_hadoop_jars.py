@@ -53,6 +53,7 @@ def sha512(path: Path) -> str:
 
 def arguments(cache: Path, tarball: Path, digest: str) -> dict[str, Any]:
     return {
+        **{"name": "hadoop", "key_jar": "hadoop-streaming"},
         **{"cache": str(cache), "version": "3.4.2", "pom": "<project/>"},
         **{"tarball": str(tarball), "sha512": digest},
     }
@@ -108,7 +109,7 @@ def test_missing_maven_is_named(jars: Any, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(jars.Failure, match=r"Maven is missing .* install it"):
-        jars.resolve("<project/>", tmp_path)
+        jars.resolve("<project/>", tmp_path, "hive")
 
 
 def test_maven_error_is_one_sentence(
@@ -119,13 +120,41 @@ def test_maven_error_is_one_sentence(
     maven.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
-    with pytest.raises(jars.Failure, match=r"could not resolve Hadoop's jars: no such artifact$"):
-        jars.resolve("<project/>", tmp_path)
+    with pytest.raises(jars.Failure, match=r"could not resolve Hive's jars: no such artifact$"):
+        jars.resolve("<project/>", tmp_path, "hive")
 
 
 def test_another_pom_or_tarball_is_another_distribution(jars: Any, tmp_path: Path) -> None:
     by_maven = {**arguments(tmp_path, tmp_path, ""), "tarball": ""}
     other_pom = {**by_maven, "pom": "<project>2</project>"}
+    other_name = {**by_maven, "name": "hive"}
     by_tarball = arguments(tmp_path, tmp_path, "ab" * 64)
 
-    assert len({jars.home_of(args) for args in (by_maven, other_pom, by_tarball)}) == 3
+    homes = {jars.home_of(args) for args in (by_maven, other_pom, other_name, by_tarball)}
+    assert len(homes) == 4
+
+
+def test_distribution_without_its_key_jar_is_refused(
+    jars: Any, tarball: Path, tmp_path: Path
+) -> None:
+    args = {**arguments(tmp_path / "cache", tarball, sha512(tarball)), "key_jar": "hive-exec"}
+    home = jars.home_of(args)
+    home.parent.mkdir()
+
+    with pytest.raises(jars.Failure, match="no hive-exec jar"):
+        jars.make(home, args)
+    assert list(home.parent.iterdir()) == []
+
+
+def test_version_of_a_distribution_is_its_key_jars(
+    jars: Any, tarball: Path, tmp_path: Path
+) -> None:
+    args = arguments(tmp_path / "cache", tarball, sha512(tarball))
+    home = jars.home_of(args)
+    home.parent.mkdir()
+    jars.make(home, args)
+
+    found = jars.describe(home, "hadoop-streaming")
+
+    assert found["version"] == "3.4.2"
+    assert found["key_jar"] == str(home / "lib" / "hadoop-streaming-3.4.2.jar")
