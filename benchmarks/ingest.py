@@ -107,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="directory for the data")
     parser.add_argument("--name", default=clusters.DEFAULT_NAME, help="a cluster that is up")
+    parser.add_argument("--cluster-dir", type=Path, help="its directory")
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--classes", type=int, default=CLASSES)
     parser.add_argument("--streaming-only", action="store_true", help="leave the jobs out")
@@ -116,7 +117,7 @@ def main() -> None:
     outer = data / "ILSVRC2012_img_train.tar"
     if not outer.exists():
         make_tar(outer, args.images, args.classes)
-    cluster = clusters.Cluster.load(clusters.cluster_dir(args.name, None))
+    cluster = clusters.Cluster.load(clusters.cluster_dir(args.name, args.cluster_dir))
     facts: dict[str, Any] = {"images": args.images, "raw_mib": outer.stat().st_size // _MIB}
     facts["load"] = os.getloadavg()[0]
     forget_cached(outer)
@@ -126,6 +127,7 @@ def main() -> None:
     forget_cached(outer)
     run_id = f"bench-{os.getpid()}"
     given = ["--data", str(data), "--name", args.name, "--run-id", run_id]
+    given += ["--cluster-dir", str(args.cluster_dir)] if args.cluster_dir else []
     given += ["--only"] if args.streaming_only else []
     facts["all_s"], peak = run_command("ingest", *given)
     facts["driver_peak_mib"] = peak // _MIB

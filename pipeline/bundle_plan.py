@@ -12,46 +12,49 @@ class BundlePlan:
     ----------
     bundle_bytes : the most a bundle may hold.
     expected_bytes : what the group comes to; the bundles get equal parts of it.
-
-    Attributes
-    ----------
-    bundles : the plans so far.
     """
 
     def __init__(self, bundle_bytes: int, expected_bytes: int) -> None:
-        self.bundles: list[Plan] = []
+        self._bundles: list[Plan] = []
         self._limit = bundle_bytes
         self._fair = -(-expected_bytes // (1 + expected_bytes // bundle_bytes)) or bundle_bytes
-        self._size = 0
+        self._due = 0  # total at which the next bundle begins
+        self._size = 0  # of the bundle
         self._total = 0
-        self._broken = True
+        self._like: RawRange | None = None  # the range that is growing: from start to end, n images
+        self._start = self._end = self._n = 0
 
-    def add(self, image: RawRange, label_key: str = "", label: str = "") -> None:
-        """Add one image, with its wnid where the range has none; those of a tar in order."""
-        due = self._total >= self._fair * len(self.bundles)
-        if not self.bundles or due or self._size + image.length > self._limit:
-            self.bundles.append(Plan([], {}))
+    def add(
+        self, like: RawRange, offset: int, length: int, label_key: str = "", label: str = ""
+    ) -> None:
+        """Add one image; those of a tar come in order, with one and the same `like`.
+
+        `like` is the image's range but for place and length; `label` its wnid, if that has none.
+        """
+        if self._total >= self._due or self._size + length > self._limit:
+            self.skip()
+            self._bundles.append(Plan([], {}))
+            self._due = self._fair * len(self._bundles)
             self._size = 0
-            self._broken = True
-        ranges, labels = self.bundles[-1]
-        last = ranges[-1] if ranges else None
-        if last and not self._broken and _same_source(last, image):
-            length = image.offset + image.length - last.offset
-            ranges[-1] = last._replace(length=length, n_images=last.n_images + 1)
-        else:
-            ranges.append(image)
+        if like is not self._like:
+            self.skip()
+            self._like, self._start, self._n = like, offset, 0
+        self._end = offset + length
+        self._n += 1
+        self._size += length
+        self._total += length
         if label:
-            labels[label_key] = label
-        self._broken = image.kind == "file"
-        self._size += image.length
-        self._total += image.length
+            self._bundles[-1].labels[label_key] = label
 
     def skip(self) -> None:
         """Leave an image out that the bundling job would take: the range ends before it."""
-        self._broken = True
+        if self._like is not None:
+            length = self._end - self._start
+            whole = self._like._replace(offset=self._start, length=length, n_images=self._n)
+            self._bundles[-1].ranges.append(whole)
+            self._like = None
 
-
-def _same_source(last: RawRange, image: RawRange) -> bool:
-    return (last.uri, last.split, last.wnid, last.kind) == (
-        *(image.uri, image.split, image.wnid, image.kind),
-    )
+    def finish(self) -> list[Plan]:
+        """Return the plans, one a bundle."""
+        self.skip()
+        return self._bundles

@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass, field
 
-from mr_jobs.lib.rawtar import RawRange, key_of, label_key, safe_name
+from mr_jobs.lib.rawtar import RawRange, file_name_of, key_of, label_key, safe_name
 from pipeline.bundle_plan import BundlePlan
 from pipeline.hdfspath import HdfsPath
 from pipeline.known import KnownImages, content_hash
@@ -68,26 +68,32 @@ class GroupPlan:
             self.images += 1
             if source.split == "train":
                 self.classes[source.wnid or raw.label] += 1
+            like = empty
             if raw.path is None:
-                length = member.end - member.offset
-                image = empty._replace(offset=member.offset + shift, length=length)
+                offset, length = member.offset + shift, member.end - member.offset
             elif files is None:
-                image = empty._replace(uri=uri_of(raw.path), length=member.size, name=member.name)
+                offset, length = 0, member.size
+                like = empty._replace(uri=uri_of(raw.path), name=member.name)
             else:
                 offset, length = files.add(member.name, raw.path, member.size)
-                image = empty._replace(offset=offset, length=length)
-            label = "" if source.wnid else raw.label
-            self.bundles.add(image, label_key(image, member.name), label)
+            if source.wnid:
+                self.bundles.add(like, offset, length)
+            else:
+                key = label_key(like, member.name)
+                self.bundles.add(like, offset, length, key, raw.label)
 
     def _is_new(self, source: RawSource, raw: RawMember, empty: RawRange, seen: set[str]) -> bool:
         """Say whether an image is new; one whose name is taken by another is refused."""
         name = raw.member.name
-        key = key_of(empty, name, {label_key(empty, name): raw.label}, self._synsets)
-        if key.file_name in seen:
+        file_name = file_name_of(empty, name)
+        if file_name in seen:
             self._refuse(source, name, "same_name")
             return False
-        seen.add(key.file_name)
-        there = self.known_images.content_of(str(key)) if len(self.known_images) else None
+        seen.add(file_name)
+        if not len(self.known_images):
+            return True
+        key = key_of(empty, name, {label_key(empty, name): raw.label}, self._synsets)
+        there = self.known_images.content_of(str(key))
         if there is None:
             return True
         if there == content_hash(_content(source, raw)):

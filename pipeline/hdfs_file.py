@@ -31,12 +31,15 @@ class HdfsFile(io.RawIOBase):
         self._answer: BinaryIO | None = None
 
     def readable(self) -> bool:
+        """Say that it can be read."""
         return True
 
     def seekable(self) -> bool:
+        """Say that positions can be chosen."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position; a little forward is read over."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
         target = base + offset
         if target != self._position:
@@ -48,6 +51,7 @@ class HdfsFile(io.RawIOBase):
         return target
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read into a buffer; return how many bytes."""
         wanted = min(len(buffer), self._length - self._position)
         if wanted <= 0:
             return 0
@@ -72,6 +76,7 @@ class HdfsFile(io.RawIOBase):
             ) from error
 
     def close(self) -> None:
+        """Close the answer at hand."""
         self._close_answer()
         super().close()
 

@@ -8,8 +8,9 @@ ranges. Memory is bounded by the images of a group of sources, about eight bundl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.annotations import write_tables
 from pipeline.bundle_plan import BundlePlan
 from pipeline.group_plan import GroupPlan, uri_of
 from pipeline.hdfspath import HdfsPath
+from pipeline.in_order import InOrder
 from pipeline.known import KnownImages
 from pipeline.layouts import RawData, RawPath, RawSource
 from pipeline.ledger import Batch, Ledger
@@ -29,6 +31,8 @@ from pipeline.stores import LocalStore, Store
 _MB = 1 << 20
 _GROUP_BUNDLES = 8
 _MIN_PLAN_BYTES = 4096
+_WAITING = 4  # parts and groups that are planned but not written yet
+_SAVE_EVERY_S = 1.0
 _GAP_BYTES = 10 << 10  # between two tars in a tar: padding, and the second one's header
 
 
@@ -117,20 +121,20 @@ class _Ingest:
         self._known = KnownImages(store)
         self._facts = facts
         self._done_bytes = 0
-        self._sender = ThreadPoolExecutor(1)
-        self._sending: tuple[str, object, Future[None]] | None = None
+        self._saved_s = time.monotonic()
 
     def take(self, sources: Sequence[RawSource]) -> None:
-        """Send and plan the sources, group by group; a group that is whole is in the ledger."""
-        total = sum(self._facts[source.name].n_bytes for source in sources)
-        with self._sender:
-            self._take_groups(sources, total)
+        """Send and plan the sources, group by group; a group that is whole is in the ledger.
 
-    def _take_groups(self, sources: Sequence[RawSource], total: int) -> None:
-        for group in self._grouped(sources, self._bundle_bytes * _GROUP_BUNDLES, _same_split):
-            self._take_group(group)
-            self._done_bytes += sum(self._facts[source.name].n_bytes for source in group)
-            self._progress.update(self._done_bytes // _MB, total // _MB, "MB")
+        What is planned here is sent and written by one other thread, in the same order.
+        """
+        total = sum(self._facts[source.name].n_bytes for source in sources)
+        groups = self._grouped(sources, self._bundle_bytes * _GROUP_BUNDLES, _same_split)
+        with InOrder(_WAITING) as self._writing:
+            for group in groups:
+                plan = self._plan_group(group)
+                self._writing.submit(partial(self._finish_group, group, plan, total))
+        self._ledger.save(self._store)
 
     def _grouped(
         self,
@@ -150,16 +154,17 @@ class _Ingest:
             size += n_bytes
         yield group
 
-    def _take_group(self, sources: Sequence[RawSource]) -> None:
-        batch = self._batch
-        expected = sum(self._facts[source.name].n_bytes for source in sources)
-        group = GroupPlan(
-            BundlePlan(self._bundle_bytes, expected), self._data, self._known, self._allow_damaged
-        )
+    def _plan_group(self, sources: Sequence[RawSource]) -> GroupPlan:
+        bundles = BundlePlan(self._bundle_bytes, self._bytes_of(sources))
+        group = GroupPlan(bundles, self._data, self._known, self._allow_damaged)
         for part in self._grouped(sources, self._bundle_bytes, self._one_part):
             self._take_part(part, group)
-        self._await_sent()
-        for plan in group.bundles.bundles:
+        return group
+
+    def _finish_group(self, sources: Sequence[RawSource], group: GroupPlan, total: int) -> None:
+        """Write the plans of a group whose parts are there, and note it in the ledger."""
+        batch = self._batch
+        for plan in group.bundles.finish():
             name = f"{len(batch.plans):05d}.json"
             batch.plans[name] = _write_plan(self._store, batch, name, plan.to_line())
         if group.refused:
@@ -168,13 +173,18 @@ class _Ingest:
             )
         batch.groups += 1
         batch.images += group.images
-        batch.raw_bytes += expected
+        batch.raw_bytes += self._bytes_of(sources)
         batch.known += group.known
         batch.classes += group.classes
         batch.refused += group.refused
         for source in sources:
             self._ledger.sources[source.name] = list(self._facts[source.name])
         self._ledger.save(self._store)
+        self._done_bytes += self._bytes_of(sources)
+        self._progress.update(self._done_bytes // _MB, total // _MB, "MB")
+
+    def _bytes_of(self, sources: Sequence[RawSource]) -> int:
+        return sum(self._facts[source.name].n_bytes for source in sources)
 
     def _one_part(self, before: RawSource, source: RawSource) -> bool:
         """Say whether two sources can be sent as one file."""
@@ -190,7 +200,7 @@ class _Ingest:
         return isinstance(path, HdfsPath) or isinstance(self._store, LocalStore)
 
     def _take_part(self, part: Sequence[RawSource], group: GroupPlan) -> None:
-        first, last = part[0], part[-1]
+        first = part[0]
         name = f"raw/{self._batch.name}/{first.name.replace('/', '-')}"
         before = group.images
         if self._in_place(first.path):
@@ -202,28 +212,33 @@ class _Ingest:
             if group.images > before:
                 self._send(name, part, lambda: self._store.write(name, files.chunks()))
         else:
+            all_new = not len(self._known)  # then it is sent while it is planned
+            if all_new:
+                self._send_range(name, part)
             for source in part:
                 group.plan_source(source, self._store.uri(name), -first.offset)
-            if group.images > before:
-                length = last.offset + last.length - first.offset
-                path = first.path
-                assert isinstance(path, Path)  # noqa: S101  # what is in HDFS stays in place
-                self._send(name, part, lambda: self._store.send(name, path, first.offset, length))
+            if not all_new and group.images > before:
+                self._send_range(name, part)
+
+    def _send_range(self, name: str, part: Sequence[RawSource]) -> None:
+        path, offset = part[0].path, part[0].offset
+        length = part[-1].offset + part[-1].length - offset
+        assert isinstance(path, Path)  # noqa: S101  # what is in HDFS stays in place
+        self._send(name, part, lambda: self._store.send(name, path, offset, length))
 
     def _send(self, name: str, part: Sequence[RawSource], send: Callable[[], None]) -> None:
-        """Send a part while the next one is planned, unless an interrupted ingest sent it."""
-        self._await_sent()
+        """Send a part while others are planned, unless an interrupted ingest sent it."""
         facts = [list(self._facts[source.name]) for source in part]
         if self._batch.parts.get(name) != facts:
-            self._sending = (name, facts, self._sender.submit(send))
+            self._writing.submit(partial(self._note_sent, name, facts, send))
 
-    def _await_sent(self) -> None:
-        if self._sending:
-            name, facts, sent = self._sending
-            self._sending = None
-            sent.result()
-            self._batch.parts[name] = facts
+    def _note_sent(self, name: str, facts: object, send: Callable[[], None]) -> None:
+        """Send a part; note so in the ledger, but not more often than every second."""
+        send()
+        self._batch.parts[name] = facts
+        if time.monotonic() - self._saved_s >= _SAVE_EVERY_S:
             self._ledger.save(self._store)
+            self._saved_s = time.monotonic()
 
 
 def _check_root(ledger: Ledger, data: RawData) -> None:

@@ -63,9 +63,11 @@ def raw_members(source: RawSource, data: RawData, *, allow_damaged: bool) -> Ite
             if member.refused != "directory"
         )
     )
+    if source.wnid:
+        yield from members
+        return
     for raw in members:
-        label = "" if source.wnid else data.val_labels.get(_image_id(raw.member.name), "")
-        yield raw._replace(label=label)
+        yield raw._replace(label=data.val_labels.get(_image_id(raw.member.name), ""))
 
 
 def _files(source: RawSource) -> Iterator[RawMember]:

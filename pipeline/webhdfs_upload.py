@@ -7,9 +7,13 @@ the bytes. The client library's own way, chunk by chunk through Python, is half 
 from __future__ import annotations
 
 import getpass
+import os
+import socket
+import struct
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from mr_jobs.lib.errors import ClusterError
@@ -41,7 +45,7 @@ def send_range(webhdfs_url: str, hdfs_path: str, path: Path, offset: int, length
             datanode.putheader("Content-Type", "application/octet-stream")
             datanode.putheader("Content-Length", str(length))
             datanode.endheaders()
-            sent = datanode.sock.sendfile(file, offset, length)
+            sent = _send(datanode.sock, file, offset, length)
             answer = datanode.getresponse()
             said = answer.read()
     except (OSError, HTTPException) as error:
@@ -50,6 +54,25 @@ def send_range(webhdfs_url: str, hdfs_path: str, path: Path, offset: int, length
         ) from error
     if answer.status != 201 or sent != length:
         raise ClusterError(f"{hdfs_path}: HDFS took {sent} of {length} bytes: {said[:200]!r}")
+
+
+def _send(connection: socket.socket, file: BinaryIO, offset: int, length: int) -> int:
+    """Let the kernel send it all in few calls; return the bytes sent.
+
+    The socket blocks, with the time limit in the kernel: Python's own limit would make each call
+    return after a socket buffer, and then wait for the interpreter that plans the next part.
+    """
+    connection.settimeout(None)
+    limit = struct.pack("ll", _TIMEOUT_S, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    sent = 0
+    while sent < length:
+        n_bytes = os.sendfile(connection.fileno(), file.fileno(), offset + sent, length - sent)
+        if not n_bytes:  # the file has shrunk
+            break
+        sent += n_bytes
+    connection.settimeout(_TIMEOUT_S)
+    return sent
 
 
 def _connect(url: str) -> HTTPConnection:

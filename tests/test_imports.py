@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "models": {"mr_jobs", "models"},
     "pipeline": {"mr_jobs", "models", "pipeline"},
 }
-LIB_PACKAGES = {"numpy", "cv2", "PIL"}
+LIB_PACKAGES = {"numpy", "cv2", "PIL", "wand"}
 NETWORK_MODULES = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "xmlrpc", "asyncio"}
 KILL_BY_NAME = re.compile(r"\b(pkill|killall)\b")
 

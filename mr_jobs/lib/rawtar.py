@@ -211,9 +211,7 @@ def key_of(
     labels : wnids by `label_key`, for ranges without a wnid.
     synsets : the wnids of the mapping, or None when there is none.
     """
-    file_name = safe_name(name.rsplit("/", 1)[-1])
-    if raw.kind != "file":
-        file_name = safe_name(raw.name) + file_name
+    file_name = file_name_of(raw, name)
     if raw.wnid == UNLABELLED:  # a data set without labels, such as DET's
         return ImageKey(raw.split, UNLABELLED, file_name)
     wnid = raw.wnid or labels.get(label_key(raw, name)) or UNLABELLED
@@ -225,6 +223,12 @@ def key_of(
     if synsets is not None and wnid not in synsets:
         return ImageKey(QUARANTINE, "unknown_synset", file_name)
     return ImageKey(raw.split, wnid, file_name)
+
+
+def file_name_of(raw: RawRange, name: str) -> str:
+    """Return the last part of the key of a range's image: the member's own, after the prefix."""
+    file_name = safe_name(name.rsplit("/", 1)[-1])
+    return file_name if raw.kind == "file" else safe_name(raw.name) + file_name
 
 
 def label_key(raw: RawRange, name: str) -> str:

@@ -13,42 +13,41 @@ from mr_jobs.lib.sequencefile import Reader
 from pipeline.bundle_plan import BundlePlan
 
 
-def _range(offset: int, length: int, uri: str = "a.tar") -> RawRange:
-    return RawRange(uri, offset, length, "train", "n01", 1)
+LIKE = RawRange("a.tar", 0, 0, "train", "n01", 1)
 
 
 def test_neighbours_in_a_tar_become_one_range() -> None:
     plan = BundlePlan(10_000, 3072)
     for offset in (0, 1024, 2048):
-        plan.add(_range(offset, 1024))
+        plan.add(LIKE, offset, 1024)
 
-    assert plan.bundles[0].ranges == [RawRange("a.tar", 0, 3072, "train", "n01", 3)]
+    assert plan.finish()[0].ranges == [RawRange("a.tar", 0, 3072, "train", "n01", 3)]
 
 
 def test_an_image_that_is_left_out_ends_the_range() -> None:
     plan = BundlePlan(10_000, 3072)
-    plan.add(_range(0, 1024))
+    plan.add(LIKE, 0, 1024)
     plan.skip()
-    plan.add(_range(2048, 1024))
+    plan.add(LIKE, 2048, 1024)
 
-    assert [(r.offset, r.length) for r in plan.bundles[0].ranges] == [(0, 1024), (2048, 1024)]
+    assert [(r.offset, r.length) for r in plan.finish()[0].ranges] == [(0, 1024), (2048, 1024)]
 
 
 def test_bundles_are_of_like_sizes_and_below_the_limit() -> None:
     plan = BundlePlan(10 * 1536, 21 * 1536)
     for number in range(21):
-        plan.add(_range(number * 1536, 1536))
+        plan.add(LIKE, number * 1536, 1536)
 
-    assert [sum(r.n_images for r in b.ranges) for b in plan.bundles] == [7, 7, 7]
+    assert [sum(r.n_images for r in bundle.ranges) for bundle in plan.finish()] == [7, 7, 7]
 
 
 def test_an_image_larger_than_a_bundle_gets_one_of_its_own() -> None:
     plan = BundlePlan(4096, 11264)
-    plan.add(_range(0, 1024))
-    plan.add(_range(1024, 9216))
-    plan.add(_range(10240, 1024))
+    plan.add(LIKE, 0, 1024)
+    plan.add(LIKE, 1024, 9216)
+    plan.add(LIKE, 10240, 1024)
 
-    assert [len(bundle.ranges) for bundle in plan.bundles] == [1, 1, 1]
+    assert [len(bundle.ranges) for bundle in plan.finish()] == [1, 1, 1]
 
 
 @pytest.fixture
