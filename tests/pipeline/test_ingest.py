@@ -12,7 +12,6 @@ from mr_jobs.lib.records import CatalogRow
 from mr_jobs.lib.sequencefile import Reader
 from pipeline.bundle_plan import BundlePlan
 
-
 LIKE = RawRange("a.tar", 0, 0, "train", "n01", 1)
 
 
