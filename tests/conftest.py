@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,12 @@ import pytest
 from PIL import ExifTags, Image
 
 MakeImage = Callable[..., bytes]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start, also where a shell's background job began them."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
