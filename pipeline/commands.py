@@ -22,8 +22,9 @@ from pipeline import (
 )
 from pipeline.config import CONFIG_FILE, VAR, Config
 from pipeline.full import STEP_NAMES, existing_cluster, full, plan_of, require_same, some_steps
-from pipeline.images import check_name, images_at, name_of
+from pipeline.images import Images, check_name, images_at, name_of
 from pipeline.index_step import refresh
+from pipeline.ledger import Ledger
 from pipeline.progress import Progress
 from pipeline.runs import Run, all_runs, check_run_id, load_run, new_run_id
 from pipeline.steps import IMAGE_STEPS
@@ -47,15 +48,25 @@ def _step(args: Namespace) -> dict[str, Any]:
     run.save()
     everything = args.command == "ingest" and not args.only
     names = IMAGE_STEPS if everything else (args.command,)
+    before = _stored(run) if everything else 0
     some_steps(names, run)
     if everything:
-        return _ingested(run)
+        return _ingested(run, before)
     return {"run_id": run.run_id, "step": args.command, **run.steps[args.command]}
 
 
-def _ingested(run: Run) -> dict[str, Any]:
+def _images(run: Run) -> Images:
+    return images_at(run.images, existing_cluster(run) if run.cluster else None)
+
+
+def _stored(run: Run) -> int:
+    """Count the images in a run's image store."""
+    return Ledger.load(_images(run).store).total("images")
+
+
+def _ingested(run: Run, before: int) -> dict[str, Any]:
     """Fill the index with what is new; say what the image store holds now."""
-    refresh(images_at(run.images, existing_cluster(run) if run.cluster else None))
+    refresh(_images(run))
     reports = {name: run.steps[name] for name in IMAGE_STEPS}
     counts = reports["catalog"]["counts"]
     return {
@@ -63,7 +74,7 @@ def _ingested(run: Run) -> dict[str, Any]:
         "image_store": run.images,
         "layout": reports["ingest"]["layout"],
         "images": reports["ingest"]["images"],
-        "added": reports["ingest"]["added"],
+        "added": reports["ingest"]["images"] - before,
         "kept": counts.get("kept", 0),
         "quarantined": reports["catalog"]["by_reason"],
         "refused_members": reports["ingest"]["refused"],

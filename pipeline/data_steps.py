@@ -37,7 +37,6 @@ def _pending(context: Context) -> bool:
 
 
 def _ingest(context: Context, progress: Progress) -> dict[str, Any]:
-    before = context.ledger().total("images")
     ledger = ingest(
         context.data,
         context.images.store,
@@ -53,7 +52,6 @@ def _ingest(context: Context, progress: Progress) -> dict[str, Any]:
         progress.note(f"warning: {warning}")
     return {
         "images": ledger.total("images"),
-        "added": ledger.total("images") - before,
         "known": ledger.total("known"),
         "raw_bytes": ledger.total("raw_bytes"),
         "refused": dict(ledger.counted("refused")),

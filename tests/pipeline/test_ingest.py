@@ -95,9 +95,10 @@ def test_a_second_ingest_of_the_same_data_does_nothing(
     _ingest(cli, data)
     before = {name: _files(store_dir / name) for name in ("bundles", "catalog")}
 
-    _ingest(cli, data)
+    again = _ingest(cli, data)
 
     assert {name: _files(store_dir / name) for name in before} == before
+    assert (again["images"], again["added"]) == (36, 0)
 
 
 def test_new_images_are_appended_and_no_old_bundle_is_touched(
