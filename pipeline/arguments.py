@@ -6,17 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline import (
-    doctor_command,
-    duplicates_command,
-    get_command,
-    images_command,
-    quarantine_command,
-    query_command,
-    verify_command,
-)
 from pipeline.cluster import COMPONENTS, DEFAULT_NAME
 from pipeline.config import CONFIG_FILE
+from pipeline.own_commands import OWN_COMMANDS
 from pipeline.selecting import SELECTING
 from pipeline.steps import STEPS
 
@@ -55,13 +47,8 @@ def build_parser() -> argparse.ArgumentParser:
         _add_json(parser_of_step)
     _add_cluster_commands(commands)
     _add_others(commands)
-    get_command.add_parser(commands)
-    query_command.add_parser(commands)
-    doctor_command.add_parser(commands)
-    duplicates_command.add_parser(commands)
-    verify_command.add_parser(commands)
-    quarantine_command.add_parser(commands)
-    images_command.add_parser(commands)
+    for module in OWN_COMMANDS.values():
+        module.add_parser(commands)
     return parser
 
 

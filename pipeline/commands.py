@@ -11,20 +11,12 @@ from typing import Any
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
-from pipeline import (
-    doctor_command,
-    duplicates_command,
-    get_command,
-    images_command,
-    quarantine_command,
-    query_command,
-    verify_command,
-)
 from pipeline.config import CONFIG_FILE, VAR, Config
 from pipeline.full import STEP_NAMES, existing_cluster, full, plan_of, require_same, some_steps
 from pipeline.images import Images, check_name, images_at, name_of
 from pipeline.index_step import refresh
 from pipeline.ledger import Ledger
+from pipeline.own_commands import OWN_COMMANDS
 from pipeline.progress import Progress
 from pipeline.runs import Run, all_runs, check_run_id, load_run, new_run_id
 from pipeline.steps import IMAGE_STEPS
@@ -256,11 +248,5 @@ COMMANDS: dict[str, Callable[[Namespace], dict[str, Any]]] = {
     "runs": _runs,
     "sample": _sample,
     "predict": _predict,
-    "get": get_command.run,
-    "query": query_command.run,
-    "doctor": doctor_command.run,
-    "duplicates": duplicates_command.run,
-    "verify": verify_command.run,
-    "quarantine": quarantine_command.run,
-    "images": images_command.run,
+    **{name: module.run for name, module in OWN_COMMANDS.items()},
 }

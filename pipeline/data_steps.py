@@ -169,7 +169,7 @@ def _features(context: Context, progress: Progress) -> dict[str, Any]:
 
 
 def _require_classes(context: Context) -> None:
-    """Refuse early what no classifier can be trained on, and warn of what cannot be learned."""
+    """Refuse early what no classifier can be trained on."""
     data, classes = context.data, manifest_of(INGEST, context)["classes"]
     trained = {wnid for wnid in classes if wnid and (not data.words or wnid in data.words)}
     if len(trained - {UNLABELLED}) < 2:
