@@ -230,7 +230,7 @@ def _sample(args: Namespace) -> dict[str, Any]:
 
 def _predict(args: Namespace) -> dict[str, Any]:
     from models.predict import predict  # scikit-learn's import takes a second
-    from pipeline.model_steps import SAVED
+    from pipeline.save_step import SAVED
 
     model = Path(args.model)
     if not model.is_dir():

@@ -16,9 +16,9 @@ from pipeline import cluster as clusters
 from pipeline import yarn
 from pipeline.config import Config, fingerprint
 from pipeline.images import images_at
-from pipeline.model_steps import SAVE, result_of, saved_dir
 from pipeline.progress import Progress
 from pipeline.runs import Run
+from pipeline.save_step import SAVE, result_of, saved_dir
 from pipeline.step import Context, Step, do_step, is_done
 from pipeline.steps import STEPS
 from pipeline.stores import HdfsStore, LocalStore

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import joblib
 
 from pipeline import index
+from pipeline.evaluate_step import EVALUATE
 from pipeline.images import Images
-from pipeline.model_steps import EVALUATE
 from pipeline.progress import Progress
 from pipeline.step import Context, Step
 

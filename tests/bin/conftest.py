@@ -131,6 +131,7 @@ def machine(tmp_path: Path) -> Machine:
     made.give_python("python3.11")
     made.give_java()
     made.give_magick()
+    made.give("chromium")
     made.give("mvn")
     made.give("apt-get", "exit 100")
     made.give("id", "echo 0")

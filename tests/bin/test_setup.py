@@ -221,6 +221,19 @@ def test_root_installs_the_library_of_imagemagick(machine: Machine) -> None:
     assert machine.calls[1].startswith(f"{APT_GET_INSTALL} libmagickwand-6.q16-6")
 
 
+def test_root_installs_a_browser_only_when_asked_for_one(machine: Machine) -> None:
+    machine.take("chromium")
+    found = f"printf '#!/bin/bash\n' >'{machine.tools / 'chromium'}'"
+    machine.give(
+        "apt-get", f"[[ $1 != install ]] || {{ {found}; chmod +x '{machine.tools}/chromium'; }}"
+    )
+
+    assert machine.run("setup").returncode == 0
+    assert not any(call.startswith("apt-get") for call in machine.calls)
+    assert machine.run("setup", "--browser").returncode == 0
+    assert f"{APT_GET_INSTALL} chromium fonts-dejavu-core" in " ".join(machine.calls)
+
+
 def test_without_root_a_machine_without_imagemagick_is_good_enough(machine: Machine) -> None:
     machine.give("ldconfig")
     machine.give("id", "echo 1000")

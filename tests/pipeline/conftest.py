@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import cluster, commands, images, model_steps, runs
+from pipeline import cluster, commands, images, runs, save_step
 
 SMALL_FEATURES = """
 [features]
@@ -53,7 +53,7 @@ def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(images, "CACHE", var / "cache")
     monkeypatch.setattr(cluster, "LOCKS_DIR", var / "locks")
     monkeypatch.setattr(images, "VAR", var)
-    monkeypatch.setattr(model_steps, "SAVED", var / "saved")
+    monkeypatch.setattr(save_step, "SAVED", var / "saved")
     monkeypatch.setattr(commands, "SAMPLE", var / "sample")
     small = tmp_path / "small.toml"
     small.write_text(SMALL_FEATURES)

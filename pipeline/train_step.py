@@ -1,0 +1,87 @@
+"""The step that trains: from shards to a fitted model, in the run's own directory.
+
+What needs scikit-learn is imported where it is used: the import takes a second, which commands that
+only look at runs or clusters should not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from models.dataset import Pairs, index_classes
+from mr_jobs.lib.errors import JobError
+from mr_jobs.lib.records import shard_key
+from mr_jobs.lib.selection import Selection
+from pipeline import selecting
+from pipeline.catalog import rows
+from pipeline.data_steps import CATALOG
+from pipeline.model_files import counting, dump, shard_pairs
+from pipeline.progress import Progress
+from pipeline.split_steps import SPLIT, split_settings
+from pipeline.step import Context, Step, counts_of, manifest_of
+
+
+def _train(context: Context, progress: Progress) -> dict[str, Any]:
+    from models.train import fit
+
+    left = selecting.left_after(context, "train")
+    class_index, n_left = _class_index(context, left)
+    expected = n_left if "train" in context.run.where else counts_of(SPLIT, context).get("train", 0)
+    made = fit(
+        _selected(shard_pairs(context, "train"), left),
+        class_index,
+        context.config.model,
+        seed=context.config.data.seed,
+        on_images=counting(progress, expected),
+    )
+    if made.n_images != expected:
+        raise JobError(f"train: read {made.n_images} vectors, there should be {expected}")
+    dump(context, "train/fit.joblib", made)
+    return {"n_images": made.n_images, "n_features": made.n_features, "synsets": len(class_index)}
+
+
+def _selected(pairs: Pairs, left: Selection | None) -> Pairs:
+    """Return what starts a pass over the selected ones of the vectors."""
+    if left is None:
+        return pairs
+    return lambda: (pair for pair in pairs() if str(pair[0]) in left)
+
+
+def _class_index(context: Context, left: Selection | None) -> tuple[dict[str, int], int]:
+    """Give the synsets with vectors to train on their numbers, by the small catalogue.
+
+    Returns also the number of these vectors.
+    """
+    split = split_settings(context)
+    n_rows = n_images = 0
+
+    def trained_on() -> Iterator[str]:
+        nonlocal n_rows, n_images
+        for row in rows(context.images.store):
+            n_rows += 1
+            if row.status != "kept" or (left is not None and row.key not in left):
+                continue
+            if shard_key(row.key, *split).startswith("train\t"):
+                n_images += 1
+                yield row.wnid
+
+    class_index = index_classes(trained_on())
+    made = manifest_of(CATALOG, context)["rows"]
+    if n_rows != made:
+        raise JobError(
+            f"train: the catalogue has {n_rows} rows and was made with {made}; `bin/pipeline "
+            "verify` names the images, put the file back from a copy"
+        )
+    return class_index, n_images
+
+
+TRAIN = Step(
+    "train",
+    "fit the classifier on the train shards",
+    "train",
+    (SPLIT,),
+    lambda context: [context.config.model.to_dict(), selecting.facts_of(context, "train")],
+    _train,
+    place="run",
+)
