@@ -26,7 +26,7 @@ SETS = {  # name -> archive of photographs, and the size of pictures made in its
     "natural size": (SHARED_DATA / "natural-size.tar", (500, 375)),
     "224 px": (SHARED_DATA / "imagenette10" / "ILSVRC2012_img_val.tar", (224, 224)),
 }
-SPEC = FeatureSpec()
+SPEC = FeatureSpec(features=("hog", "hsv_pyramid", "lab_pixels"))
 STEPS: dict[str, Callable[[bytes], object]] = {
     "bare cv2.imdecode": lambda encoded: cv2.imdecode(np.frombuffer(encoded, np.uint8), 1),
     "probe": probe,

@@ -11,8 +11,8 @@ import io
 import json
 import platform
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,19 +21,22 @@ import joblib
 from sklearn.pipeline import Pipeline
 
 from models.evaluate import Evaluation
+from models.predictions import read_predictions
 from models.report import (
+    confusion_lines,
     prediction_lines,
-    report_lines,
     submission_labels,
     submission_lines,
     synset_lines,
 )
-from models.scores import gives_probabilities
 from models.train import Fit
+from mr_jobs.lib.codebooks import NO_CODEBOOKS, Codebooks
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.scores import gives_probabilities
 
 MODEL, MODEL_INFO, MANIFEST = "model.joblib", "model.json", "manifest.json"
+CODEBOOKS = "codebooks.npz"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "opencv-python-headless", "mrjob")
 
 
@@ -52,6 +55,8 @@ class Run:
     parameters : pipeline.toml as it was used.
     versions : of what is not a Python package, such as hadoop.
     data_fingerprint : hash of the data set.
+    predictions : the files of `predictions.read_predictions`, by split.
+    codebooks : of the learned features.
     """
 
     fit: Fit
@@ -64,17 +69,28 @@ class Run:
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
     data_fingerprint: str
+    predictions: Mapping[str, Path]
+    codebooks: Codebooks = field(default_factory=Codebooks)
 
 
 class LoadedModel(NamedTuple):
-    """A model from a run directory: a fitted scikit-learn pipeline and its model.json."""
+    """A model of a run: a fitted scikit-learn pipeline, its model.json, its codebooks."""
 
     estimator: Pipeline
     info: dict[str, Any]
+    codebooks: Codebooks
 
 
-def save(run_dir: Path, run: Run) -> dict[str, Any]:
+def save(
+    run_dir: Path, run: Run, add: Callable[[Path], None] = lambda directory: None
+) -> dict[str, Any]:
     """Write a run directory, verified, in one step: it is there and complete, or not there.
+
+    Parameters
+    ----------
+    run_dir : the new directory.
+    run : what is written.
+    add : is given the directory when all else is in it, to add files that are made from the others.
 
     Returns
     -------
@@ -95,31 +111,38 @@ def save(run_dir: Path, run: Run) -> dict[str, Any]:
             with (partial / name).open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(f"{line}\n" for line in lines)
         joblib.dump(run.fit.estimator, partial / MODEL, compress=1)
+        if run.codebooks:
+            (partial / CODEBOOKS).write_bytes(run.codebooks.to_bytes())
+        _write_manifest(partial, _manifest(partial, run))
+        add(partial)
         manifest = _manifest(partial, run)
-        (partial / MANIFEST).write_text(_json(manifest) + "\n", encoding="utf-8")
+        _write_manifest(partial, manifest)
         verify(partial)
         partial.rename(run_dir)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise DataError(
             f"{run_dir} cannot be written ({error.strerror}); free space or choose another place"
         ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
 
 def _texts(run: Run) -> dict[str, Iterable[str]]:
-    kind, labels = submission_labels(run.val.wnids, run.ilsvrc_ids)
+    _, labels = submission_labels(run.val.wnids, run.ilsvrc_ids)
+    val = run.predictions["val"]
     texts: dict[str, Iterable[str]] = {
         MODEL_INFO: [_json(_model_info(run))],
         "metrics.json": [_json(run.metrics)],
-        "predictions.tsv": prediction_lines(run.val),
-        "submission.txt": submission_lines(run.val, labels),
+        "predictions.tsv": prediction_lines(read_predictions(val), run.val.top_k),
+        "submission.txt": submission_lines(read_predictions(val), labels),
         "synsets.tsv": synset_lines(run.val, run.words),
-        "report.md": report_lines(run.metrics, run.val, run.words, kind),
+        "confusion.tsv": confusion_lines(run.val),
     }
-    if run.test is not None and run.test.predictions:
-        texts["predictions_test.tsv"] = prediction_lines(run.test)
-        texts["submission_test.txt"] = submission_lines(run.test, labels)
+    if run.test is not None and (run.test.n_images or run.test.n_unlabelled):
+        test = run.predictions["test"]
+        texts["predictions_test.tsv"] = prediction_lines(read_predictions(test), run.test.top_k)
+        texts["submission_test.txt"] = submission_lines(read_predictions(test), labels)
     return texts
 
 
@@ -131,7 +154,7 @@ def _model_info(run: Run) -> dict[str, Any]:
             for index, wnid in enumerate(run.val.wnids)
         ],
         "features": run.features.to_dict(),
-        "features_fingerprint": run.features.fingerprint(),
+        "features_fingerprint": run.features.fingerprint(run.codebooks),
         "n_features": run.fit.n_features,
         "n_train_images": run.fit.n_images,
         "hyper_parameters": run.fit.hyper_parameters,
@@ -139,6 +162,7 @@ def _model_info(run: Run) -> dict[str, Any]:
         "scores": "posterior probability, not calibrated"
         if gives_probabilities(estimator)
         else "decision value",
+        "submission_labels": submission_labels(run.val.wnids, run.ilsvrc_ids)[0],
         "synthetic": bool(run.metrics.get("synthetic")),
     }
 
@@ -146,8 +170,8 @@ def _model_info(run: Run) -> dict[str, Any]:
 def _manifest(directory: Path, run: Run) -> dict[str, Any]:
     files = {}
     for path in sorted(directory.iterdir()):
-        content = path.read_bytes()
-        files[path.name] = {"bytes": len(content), "sha256": _sha256(content)}
+        if path.name != MANIFEST:
+            files[path.name] = _listed(path.read_bytes())
     packages = {package: version(package) for package in _PACKAGES}
     return {
         "run_id": run.metrics.get("run_id"),
@@ -156,6 +180,38 @@ def _manifest(directory: Path, run: Run) -> dict[str, Any]:
         "parameters": dict(run.parameters),
         "data_fingerprint": run.data_fingerprint,
     }
+
+
+def _listed(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": _sha256(content)}
+
+
+def _write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
+    part = directory / f".{MANIFEST}.part"
+    part.write_text(_json(manifest) + "\n", encoding="utf-8")
+    part.rename(directory / MANIFEST)
+
+
+def replace_file(run_dir: Path, name: str, content: bytes) -> None:
+    """Put a file that is made from the others into a saved run, and list it in the manifest.
+
+    Raises
+    ------
+    DataError
+        If it is not a saved run, or the disk refuses.
+    """
+    manifest = _read_manifest(run_dir)
+    manifest["files"] = dict(sorted({**manifest["files"], name: _listed(content)}.items()))
+    part = run_dir / f".{name}.part"
+    try:
+        part.write_bytes(content)
+        part.rename(run_dir / name)
+        _write_manifest(run_dir, manifest)
+    except OSError as error:
+        raise DataError(
+            f"{run_dir / name} cannot be written ({error.strerror}); write it elsewhere with "
+            "--output FILE"
+        ) from error
 
 
 def verify(run_dir: Path) -> dict[str, Any]:
@@ -188,7 +244,11 @@ def load_model(run_dir: Path) -> LoadedModel:
     manifest = _read_manifest(run_dir)
     info = json.loads(_read_checked(run_dir, manifest, MODEL_INFO))
     pickled = _read_checked(run_dir, manifest, MODEL)  # the bytes checked are the bytes loaded
-    return LoadedModel(joblib.load(io.BytesIO(pickled)), info)
+    codebooks = NO_CODEBOOKS
+    if CODEBOOKS in manifest["files"]:
+        content = _read_checked(run_dir, manifest, CODEBOOKS)
+        codebooks = Codebooks.from_bytes(content, str(run_dir / CODEBOOKS))
+    return LoadedModel(joblib.load(io.BytesIO(pickled)), info, codebooks)
 
 
 def _read_manifest(run_dir: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-r"""Read shards as one stream of labelled vectors, always in the same order.
+"""Read shards as one stream of labelled vectors, always in the same order.
 
-A shard is a SequenceFile whose keys are `<split>\t<place>\t<image key>` and whose values are
-raw float32 vectors (`mr_jobs.lib.records`); its records are sorted by their keys.
+A shard is a SequenceFile whose keys are `mr_jobs.lib.records.ShardKey`s and whose values are raw
+float32 vectors; its records are sorted by their keys.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import UNLABELLED, ImageKey
-from mr_jobs.lib.records import decode_vector
+from mr_jobs.lib.records import ShardKey, decode_vector, require_one_tag
 from mr_jobs.lib.sequencefile import Reader, Value
 
 Pair = tuple[ImageKey, NDArray[np.float32]]
@@ -37,23 +37,26 @@ class Block(NamedTuple):
     y: NDArray[np.int64]
 
 
-def merge_parts(readers: Sequence[Reader], split: str) -> Iterator[Pair]:
-    """Merge the shards by key and yield the images of one split.
+def merge_parts(readers: Sequence[Reader], split: str | None) -> Iterator[Pair]:
+    """Merge the shards by key and yield the images of one split, or of all.
 
     The order depends on the keys alone: not on how many shards there are or who wrote them.
 
     Parameters
     ----------
     readers : one for each shard; records of other splits are passed over without being decoded.
-    split : train, val or test.
+    split : train, val or test; None for all of them and the leaked ones.
 
     Raises
     ------
     DataError
-        A shard is not sorted, an image comes twice, or a record is not a vector with its key.
+        A shard is not sorted, an image comes twice, a record is not a vector with its key, or the
+        shards are of different runs.
     """
     before = b""
-    parts = [_of_split(reader, split.encode() + b"\t") for reader in readers]
+    first_tag = None
+    prefix = f"{split}\t".encode() if split else b""
+    parts = [_of_split(reader, prefix) for reader in readers]
     for key, value in heapq.merge(*parts, key=itemgetter(0)):
         if key <= before:
             raise DataError(
@@ -61,7 +64,10 @@ def merge_parts(readers: Sequence[Reader], split: str) -> Iterator[Pair]:
                 "`bin/pipeline split`"
             )
         before = key
-        yield _decode(key, value)
+        shard_key = _shard_key(key)
+        first_tag = first_tag or shard_key.tag
+        require_one_tag((first_tag, shard_key.tag))
+        yield shard_key.image, _decode(shard_key, value)
 
 
 def _of_split(reader: Reader, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -81,22 +87,20 @@ def _as_bytes(value: Value) -> bytes:
     return value
 
 
-def _decode(key: bytes, value: bytes) -> Pair:
+def _shard_key(key: bytes) -> ShardKey:
+    return ShardKey.parse(key.decode(errors="backslashreplace"))
+
+
+def _decode(key: ShardKey, value: bytes) -> NDArray[np.float32]:
     try:
-        return _image_key(key), decode_vector(value)
+        return decode_vector(value)
     except ValueError as error:
-        raise DataError(f"shards: the value of {_show(key)} is not a vector ({error})") from error
-
-
-def _image_key(key: bytes) -> ImageKey:
-    try:
-        return ImageKey.parse(key.split(b"\t", 2)[2].decode())
-    except (IndexError, UnicodeDecodeError, DataError) as error:
-        raise DataError(f"shards: {_show(key)} is not the key of a shard's record") from error
+        raise DataError(f"shards: the value of {key.image} is not a vector ({error})") from error
 
 
 def _show(key: bytes) -> str:
-    return key.rpartition(b"\t")[2].decode(errors="backslashreplace")
+    fields = key.decode(errors="backslashreplace").split("\t")
+    return fields[min(2, len(fields) - 1)]
 
 
 def index_classes(wnids: Iterable[str]) -> dict[str, int]:

@@ -1,33 +1,22 @@
-"""Count the errors of a model on a stream of vectors: top-1 and top-k, as ILSVRC does.
+"""What a model got right on one split: top-1 and top-k errors, as ILSVRC counts them.
 
 An image is an error of top-k when its synset is not among the k best; all images of a split count,
 also those of synsets the model does not know (eval_clsloc.m of the ILSVRC devkit).
+`mr_jobs/mr_evaluate_model.py` counts; nothing here grows with the number of images.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-import numpy as np
-from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-from models.dataset import Pair, blocks
-from models.scores import best_classes, class_scores, shown_scores
-from mr_jobs.lib.imagenet import UNLABELLED, ImageKey
+from models.calibration import reliability
+from mr_jobs.lib.imagenet import UNLABELLED
+from mr_jobs.lib.tally import Tally
 
 _Z_95 = 1.959963984540054  # the normal distribution's 97.5 % point
-
-
-class Prediction(NamedTuple):
-    """The best classes of an image, best first: (class_index, score), see `shown_scores`."""
-
-    key: ImageKey
-    best: tuple[tuple[int, float], ...]
 
 
 class SynsetErrors(NamedTuple):
@@ -38,7 +27,7 @@ class SynsetErrors(NamedTuple):
     n_topk_errors: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evaluation:
     """The errors of a model on one split.
 
@@ -46,16 +35,21 @@ class Evaluation:
     ----------
     wnids : synsets in the order of class_index.
     top_k : how many best classes are looked at: the number asked for, or all if there are fewer.
-    predictions : of every image, in the order of the stream; about 500 bytes for each image.
     synsets : errors by true wnid, of labelled images.
-    confusions : labelled images by (true wnid, best wnid), errors only.
+    confusion : labelled images by (true wnid, best wnid), right ones, too.
+    n_unlabelled : images without a label; they are predicted, not counted.
+    calibration : see `calibration.reliability`.
+    hierarchical_cost : means over the labelled images, `top1` and `topk`, and the tree's
+        `max_height`; None where there is no tree. See `mr_jobs.lib.hierarchy`.
     """
 
     wnids: list[str]
     top_k: int
-    predictions: list[Prediction] = field(default_factory=list)
     synsets: dict[str, SynsetErrors] = field(default_factory=dict)
-    confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    confusion: dict[tuple[str, str], int] = field(default_factory=dict)
+    n_unlabelled: int = 0
+    calibration: dict[str, Any] | None = None
+    hierarchical_cost: dict[str, Any] | None = None
 
     @property
     def n_images(self) -> int:
@@ -83,62 +77,68 @@ class Evaluation:
 
     def most_confused(self, n: int = 10) -> list[tuple[str, str, int]]:
         """Return the n most frequent errors: (true wnid, best wnid, images), most first."""
-        ranked = sorted(self.confusions.items(), key=lambda item: (-item[1], item[0]))
+        wrong = [(pair, count) for pair, count in self.confusion.items() if pair[0] != pair[1]]
+        ranked = sorted(wrong, key=lambda item: (-item[1], item[0]))
         return [(true, best, count) for (true, best), count in ranked[:n]]
 
+    def confusion_rows(self) -> Iterator[tuple[str, str, int]]:
+        """Yield (true wnid, best wnid, images), sorted, for all pairs that there are."""
+        for (true, best), count in sorted(self.confusion.items()):
+            yield true, best, count
 
-def evaluate(
-    estimator: Pipeline,
-    pairs: Iterable[Pair],
-    class_index: Mapping[str, int],
-    top_k: int,
-    *,
-    on_images: Callable[[int], None] = lambda n: None,
-) -> Evaluation:
-    """Predict every image of a split, and count the errors on those with a label.
+    @classmethod
+    def from_tally(
+        cls, tally: Tally, split: str, wnids: list[str], top_k: int, max_height: int | None = None
+    ) -> Self:
+        """Make the evaluation of a split.
 
-    Parameters
-    ----------
-    estimator : as `train.fit` makes it.
-    pairs : the images of the split; the wnid `unlabelled` means that there is no label.
-    class_index : of the model.
-    top_k : how many best classes count; of equal scores the lower class_index is better.
-    on_images : told the number of images after each block, for a display of progress.
-
-    Raises
-    ------
-    DataError
-        A damaged vector.
-    """
-    wnids = sorted(class_index, key=class_index.__getitem__)
-    result = Evaluation(wnids, min(top_k, len(wnids)))
-    with threadpool_limits(limits=1):
-        for block in blocks(pairs, class_index):
-            scores = class_scores(estimator, block.X)
-            best = best_classes(scores, result.top_k)
-            shown = np.take_along_axis(shown_scores(estimator, scores), best, axis=1)
-            for key, labels, values in zip(block.keys, best.tolist(), shown.tolist(), strict=True):
-                result.predictions.append(Prediction(key, tuple(zip(labels, values, strict=True))))
-            _count(result, block.keys, block.y.tolist(), best.tolist())
-            on_images(len(block.keys))
-    return result
-
-
-def _count(
-    result: Evaluation, keys: list[ImageKey], truths: list[int], best: list[list[int]]
-) -> None:
-    for key, truth, labels in zip(keys, truths, best, strict=True):
-        if key.wnid == UNLABELLED:
-            continue
-        before = result.synsets.get(key.wnid, SynsetErrors(0, 0, 0))
-        top1_error = truth != labels[0]
-        result.synsets[key.wnid] = SynsetErrors(
-            before.n_images + 1,
-            before.n_top1_errors + top1_error,
-            before.n_topk_errors + (truth not in labels),
+        Parameters
+        ----------
+        tally : the sums of all tasks.
+        wnids : the model's classes, in their order.
+        top_k : the number asked for.
+        max_height : of the synset tree, if there was one.
+        """
+        synsets = tally.of_split(split, "synset").items()
+        likelihood = tally.sums.get((split, "likelihood"), [])
+        cost = None
+        if max_height is not None and (split, "cost") in tally.sums:
+            n, top1, topk = tally.sums[split, "cost"]
+            cost = {"top1": top1 / n, "topk": topk / n, "max_height": max_height}
+        return cls(
+            wnids=wnids,
+            top_k=min(top_k, len(wnids)),
+            synsets={wnid: SynsetErrors(*sums) for (wnid,), sums in sorted(synsets)},
+            confusion={
+                (true, best): n for (true, best), (n,) in tally.of_split(split, "confusion").items()
+            },
+            n_unlabelled=tally.sums.get((split, UNLABELLED), [0])[0],
+            calibration=reliability(tally.of_split(split, "bin"), likelihood),
+            hierarchical_cost=cost,
         )
-        if top1_error:
-            result.confusions[key.wnid, result.wnids[labels[0]]] += 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            **asdict(self),
+            "n_images": self.n_images,
+            "synsets": {wnid: list(errors) for wnid, errors in self.synsets.items()},
+            "confusion": [list(row) for row in self.confusion_rows()],
+            "unknown_synsets": self.unknown_synsets(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` returned."""
+        return cls(
+            wnids=values["wnids"],
+            top_k=values["top_k"],
+            synsets={wnid: SynsetErrors(*sums) for wnid, sums in values["synsets"].items()},
+            confusion={(true, best): n for true, best, n in values["confusion"]},
+            n_unlabelled=values["n_unlabelled"],
+            calibration=values["calibration"],
+            hierarchical_cost=values["hierarchical_cost"],
+        )
 
 
 def error_interval(n_errors: int, n_images: int) -> tuple[float, float]:

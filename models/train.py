@@ -1,37 +1,45 @@
-"""Train a classifier on a stream of vectors; the result is a plain scikit-learn pipeline.
+"""Train a classifier from sums over the images; the result is a plain scikit-learn pipeline.
 
-Memory does not grow with the number of images: LDA and ridge need one pass of sums, or two to
-choose the shrinkage; SGD passes over the stream once for the scale and once for each epoch. One
-thread computes, so that the same images in the same order give the same bits.
+Neither memory nor this process's time grows with the number of images: passes over them, jobs or
+not (`models.passes`), return sums. LDA and ridge take one pass, and one to choose among models; SGD
+one for the scale, and two for each epoch. One thread computes, so that the same sums give the same
+bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
-from models.dataset import NO_CLASS, Block, Pairs, blocks
+from models.dataset import Pairs
 from models.linear import Problem, dress
-from models.moments import Moments
-from models.scores import best_classes
-from models.settings import ModelSettings
+from models.passes import InMemory, Passes
+from models.selection import (
+    Candidate,
+    Choice,
+    Parts,
+    choose,
+    list_candidates,
+    numbers_of,
+    shrinkages_for,
+    solve_candidates,
+)
+from models.settings import LEDOIT_WOLF, ModelSettings
+from models.sgd import descend
 from mr_jobs.lib.errors import DataError
-from mr_jobs.lib.records import place
+from mr_jobs.lib.moments import Moments
+from mr_jobs.lib.trials import Centres
+from mr_jobs.vectors_job import HELD_OUT, INNER
 
-SHRINKAGES = (0.02, 0.1, 0.3, 0.6, 0.8, 0.9)
-SMALL_SHRINKAGE = 0.3  # less never won with fewer than two images for each feature
 FEW_IMAGES = 150  # below, the held-out sixth says nothing …
 FEW_SHRINKAGE = 0.9  # … and few images want much shrinkage
-_HELD_OUT_FRACTION = 1 / 6
-_HELD_OUT_SEED = -1  # no user splits by it, so the held-out images are like the others
+_NAMED = 5  # features or synsets that a sentence names
 
 
 @dataclass(frozen=True)
@@ -53,147 +61,177 @@ def fit(
     train: Pairs,
     class_index: Mapping[str, int],
     settings: ModelSettings,
-    *,
-    seed: int = 0,
-    on_images: Callable[[int], None] = lambda n: None,
+    parts: Parts | None = None,
 ) -> Fit:
-    """Train the classifier that `settings` ask for.
+    """Train on images that are at hand in this process, see `fit_passes`.
 
     Parameters
     ----------
     train : gives the training images anew with each call, always in the same order.
     class_index : of every synset among them, see `dataset.index_classes`.
-    seed : of the order of images within a block; only SGD uses it.
-    on_images : told the number of images in each block read, for a display of progress.
+    settings : what to train.
+    parts : where each feature is in a vector; the whole vector is one by default.
+    """
+    if sorted(class_index.values()) != list(range(len(class_index))):
+        raise DataError("the labels of the synsets are not the numbers from 0, each once")
+    classes = sorted(class_index, key=class_index.__getitem__)
+    return fit_passes(InMemory(train, class_index), classes, settings, parts)
+
+
+def fit_passes(
+    passes: Passes,
+    classes: list[str],
+    settings: ModelSettings,
+    parts: Parts | None = None,
+) -> Fit:
+    """Train the classifier that `settings` ask for.
+
+    Parameters
+    ----------
+    passes : over the training images.
+    classes : the wnids, in the order of class_index.
+    settings : what to train.
+    parts : where each feature is in a vector; the whole vector is one by default.
 
     Raises
     ------
     DataError
-        No images, a damaged vector, or an image of a synset outside `class_index`.
+        No images, a synset without any, a damaged vector, or an image of another synset.
     ConfigError
         A shrinkage too small for this many images.
     """
-    stream = _Stream(train, class_index, on_images)
-    classes = np.array(sorted(class_index, key=class_index.__getitem__))
     with threadpool_limits(limits=1):
+        sums = _sums_of(passes.moments(diagonal=settings.kind == "sgd"))
+        _require_images_of_all(sums.every, classes)
+        parts = parts or {"all": slice(0, sums.every.n_features)}
+        warnings = _constant_features(sums.every, parts)
         if settings.kind == "sgd":
-            return _fit_sgd(stream, classes, settings, seed)
-        return _fit_sums(stream, classes, settings)
+            made = _fit_sgd(passes, sums, np.array(classes), settings)
+        else:
+            made = _fit_sums(passes, sums, np.array(classes), settings, parts)
+    made.warnings[:0] = warnings
+    return made
 
 
-class _Stream:
-    """Passes over the training images, in blocks."""
+class _Sums(NamedTuple):
+    """Moments of all images, and of the inner part, if there are images enough to choose by."""
 
-    def __init__(
-        self, train: Pairs, class_index: Mapping[str, int], on_images: Callable[[int], None]
-    ) -> None:
-        self._train = train
-        self._class_index = class_index
-        self._on_images = on_images
-
-    def blocks(self, held_out: bool | None = None) -> Iterator[Block]:
-        """Yield all images; or only those held out, about a sixth; or only the others."""
-        pairs = (
-            pair
-            for pair in self._train()
-            if held_out is None
-            or held_out == (place(str(pair[0]), _HELD_OUT_SEED) < _HELD_OUT_FRACTION)
-        )
-        for block in blocks(pairs, self._class_index):
-            if (block.y == NO_CLASS).any():
-                stray = block.keys[int(np.argmin(block.y))]
-                raise DataError(f"the training image {stray} is of none of the model's synsets")
-            yield block
-            self._on_images(len(block.y))
+    every: Moments
+    inner: Moments | None
 
 
-def _fit_sums(stream: _Stream, classes: NDArray[np.str_], settings: ModelSettings) -> Fit:
-    moments = Moments(len(classes))
-    warnings: list[str] = []
-    choice: list[dict[str, float]] = []
-    if isinstance(settings.shrinkage, str):
-        shrinkage, choice = _choose_shrinkage(stream, moments, settings)
-        if not choice:
-            warnings.append(
-                f"{moments.n} training images are too few to choose a shrinkage on; "
-                f"{shrinkage} was taken"
-            )
+def _sums_of(found: dict[str, Moments]) -> _Sums:
+    if not found:
+        raise DataError("the training split holds no image; see what the split step counted")
+    if len(found) == 1:
+        return _Sums(next(iter(found.values())), None)
+    every, inner = found.pop(HELD_OUT), found[INNER]
+    every += inner  # in place: two matrices in memory instead of three
+    return _Sums(every, inner if inner.n >= FEW_IMAGES else None)
+
+
+def _fit_sums(
+    passes: Passes,
+    sums: _Sums,
+    classes: NDArray[np.str_],
+    settings: ModelSettings,
+    parts: Parts,
+) -> Fit:
+    if settings.shrinkage == LEDOIT_WOLF:
+        grid = [_ledoit_wolf(passes, sums.every)]
+    elif isinstance(settings.shrinkage, str):
+        grid = shrinkages_for(sums.inner.n, sums.every.n_features) if sums.inner else []
     else:
-        shrinkage = settings.shrinkage
-        for block in stream.blocks():
-            moments.add(block.X, block.y)
-    _refuse_no_images(moments.n)
-    weights = Problem(settings.kind, moments).solve(shrinkage)
-    estimator = dress(settings.kind, shrinkage, weights, moments, classes)
-    made = {"kind": settings.kind, "shrinkage": shrinkage, "shrinkage_choice": choice}
-    if settings.kind == "ridge":
-        made["alpha"] = float(estimator[-1].alpha)
+        grid = [float(settings.shrinkage)]
+    warnings: list[str] = []
+    if sums.inner is not None:
+        choice, warnings = _choose(passes, sums.inner, settings, parts, grid)
+    else:
+        choice = Choice(Candidate(tuple(parts), grid[0] if grid else FEW_SHRINKAGE))
+    if not grid:
+        warnings = [
+            f"{sums.every.n} training images are too few to choose a shrinkage on; "
+            f"{FEW_SHRINKAGE} was taken"
+        ]
+    return _finish(settings.kind, sums.every, classes, choice, parts, warnings)
+
+
+def _choose(
+    passes: Passes, inner: Moments, settings: ModelSettings, parts: Parts, grid: list[float]
+) -> tuple[Choice, list[str]]:
+    candidates, warnings = list_candidates(
+        parts, grid, len(inner.counts), subsets=settings.select_features
+    )
+    if settings.kind == "ridge" and len(candidates) == 1:  # without a temperature
+        return Choice(candidates[0]), warnings
+    arrays = solve_candidates(settings.kind, inner, candidates, parts)
+    return choose(candidates, passes.try_out(arrays, settings.top_k)), warnings
+
+
+def _finish(  # what a model is made from
+    kind: str,
+    moments: Moments,
+    classes: NDArray[np.str_],
+    choice: Choice,
+    parts: Parts,
+    warnings: list[str],
+) -> Fit:
+    """Make the model of all images with what was chosen."""
+    features, shrinkage = choice.candidate
+    weights = Problem(kind, moments, numbers_of(features, parts)).solve(shrinkage)
+    made: dict[str, Any] = {"kind": kind, "shrinkage": shrinkage, "features": list(features)}
+    if kind == "ridge":
+        made["alpha"] = moments.n * shrinkage / (1.0 - shrinkage)
+        parameters = {"alpha": made["alpha"]}
+    else:
+        made["temperature"] = choice.temperature
+        parameters = {"solver": "lsqr", "shrinkage": shrinkage}
+        weights = weights._replace(
+            coef=weights.coef / choice.temperature, intercept=weights.intercept / choice.temperature
+        )
+    made["selection"] = choice.selection or None
+    estimator = dress(kind, weights, moments, classes, parameters)
     return Fit(estimator, moments.n, moments.n_features, made, warnings)
 
 
-def _choose_shrinkage(
-    stream: _Stream, moments: Moments, settings: ModelSettings
-) -> tuple[float, list[dict[str, float]]]:
-    """Fill `moments` with all images, and choose the shrinkage on the way.
+def _fit_sgd(
+    passes: Passes, sums: _Sums, classes: NDArray[np.str_], settings: ModelSettings
+) -> Fit:
+    moments = sums.every
+    weights, epochs = descend(passes, moments, settings, choosing=sums.inner is not None)
+    parameters = {"loss": settings.sgd_loss, "alpha": settings.sgd_alpha}
+    estimator = dress("sgd", weights, moments, classes, parameters)
+    made = {"kind": "sgd", **parameters, "epochs_tried": epochs, "selection": None}
+    return Fit(estimator, moments.n, moments.n_features, made)
 
-    Sums over five sixths of the images give one model for each candidate; the second pass counts
-    their errors on the last sixth, and adds it to the sums. The fewest top-1 and top-k errors
-    together win, of equals the larger shrinkage.
 
-    Returns
-    -------
-    The shrinkage, and the errors of each candidate (none when there were too few images).
-    """
-    for block in stream.blocks(held_out=False):
-        moments.add(block.X, block.y)
-    if moments.n < FEW_IMAGES:
-        for block in stream.blocks(held_out=True):
-            moments.add(block.X, block.y)
-        return FEW_SHRINKAGE, []
-    mean, scale = moments.mean(), moments.scale()  # before the held-out images are added
-    problem = Problem(settings.kind, moments)
-    few = moments.n < 2 * moments.n_features
-    shrinkages = [s for s in SHRINKAGES if s >= SMALL_SHRINKAGE or not few]
-    candidates = [problem.try_out(shrinkage) for shrinkage in shrinkages]
-    errors = np.zeros((len(shrinkages), 2), np.int64)
-    n_held_out = 0
-    for block in stream.blocks(held_out=True):
-        scaled = (block.X - mean) / scale
-        for row, (coef, intercept) in enumerate(candidates):
-            hits = best_classes(scaled @ coef.T + intercept, settings.top_k) == block.y[:, None]
-            errors[row] += len(hits) - np.array([hits[:, 0].sum(), hits.sum()])
-        n_held_out += len(block.y)
-        moments.add(block.X, block.y)
-    best = len(shrinkages) - 1 - int(np.argmin(errors.sum(axis=1)[::-1]))
-    fractions = errors / max(n_held_out, 1)
-    choice = [
-        {"shrinkage": shrinkage, "top1_error": top1, "topk_error": topk}
-        for shrinkage, (top1, topk) in zip(shrinkages, fractions.tolist(), strict=True)
+def _ledoit_wolf(passes: Passes, moments: Moments) -> float:
+    centres = Centres(moments.mean(), moments.scale(), moments.class_means())
+    fourth_powers = passes.fourth_powers(centres)
+    return Problem("lda", moments).ledoit_wolf(fourth_powers, moments.n)
+
+
+def _require_images_of_all(moments: Moments, classes: list[str]) -> None:
+    without = [wnid for wnid, n in zip(classes, moments.counts, strict=True) if not n]
+    if without:
+        raise DataError(
+            f"no training image of {', '.join(without[:_NAMED])} ({len(without)} of "
+            f"{len(classes)} synsets); add some, or leave the synsets out"
+        )
+
+
+def _constant_features(moments: Moments, parts: Parts) -> list[str]:
+    """Warn of values that are the same in every image; the model gives them the weight 0."""
+    constant = moments.constant()
+    told = []
+    for name, part in parts.items():
+        numbers = np.flatnonzero(constant[part]).tolist()
+        if numbers:
+            more = ", …" if len(numbers) > _NAMED else ""
+            told.append(f"{name}[{', '.join(map(str, numbers[:_NAMED]))}{more}] ({len(numbers)})")
+    if not told:
+        return []
+    return [
+        f"{int(constant.sum())} of {constant.size} values are the same in all training images and "
+        f"have the weight 0: {', '.join(told)}"
     ]
-    return shrinkages[best], choice
-
-
-def _fit_sgd(stream: _Stream, classes: NDArray[np.str_], settings: ModelSettings, seed: int) -> Fit:
-    scaler = StandardScaler()
-    n_images = 0
-    for block in stream.blocks():
-        scaler.partial_fit(block.X)
-        n_images += len(block.y)
-    _refuse_no_images(n_images)
-    random = np.random.default_rng(seed)
-    classifier = SGDClassifier(
-        loss="log_loss", alpha=settings.sgd_alpha, average=True, shuffle=False, random_state=seed
-    )
-    for _ in range(settings.sgd_epochs):
-        for block in stream.blocks():
-            order = random.permutation(len(block.y))
-            vectors = scaler.transform(block.X[order])
-            classifier.partial_fit(vectors, classes[block.y[order]], classes=classes)
-    made = {"kind": "sgd", "alpha": settings.sgd_alpha, "epochs": settings.sgd_epochs, "seed": seed}
-    estimator = Pipeline([("scale", scaler), ("classify", classifier)])
-    return Fit(estimator, n_images, int(scaler.n_features_in_), made)
-
-
-def _refuse_no_images(n_images: int) -> None:
-    if not n_images:
-        raise DataError("the training split holds no image; see what the split step counted")

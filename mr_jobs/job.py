@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import cv2
 from mrjob.job import MRJob
 from mrjob.step import MRStep
+from threadpoolctl import threadpool_limits
 
 from mr_jobs.lib import typedbytes
 from mr_jobs.lib.selection import Selection
@@ -79,12 +80,12 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
 
     def run_mapper(self, step_num: int = 0) -> None:
         """Run the map task with standard output guarded against stray prints."""
-        with self._guarded_stdout():
+        with self._as_task():
             super().run_mapper(step_num)
 
     def run_reducer(self, step_num: int = 0) -> None:
         """Run the reduce task with standard output guarded against stray prints."""
-        with self._guarded_stdout():
+        with self._as_task():
             super().run_reducer(step_num)
 
     @property
@@ -94,8 +95,8 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
         return channel
 
     @contextlib.contextmanager
-    def _guarded_stdout(self) -> Iterator[None]:
-        """Keep the data channel to ourselves: whatever else is printed goes to standard error."""
+    def _as_task(self) -> Iterator[None]:
+        """Compute on one core, and keep the data channel free of what else is printed."""
         channel = self.stdout
         own_process = channel is getattr(sys.stdout, "buffer", None)
         if own_process:  # then C code that writes to file descriptor 1 is kept out, too
@@ -105,7 +106,8 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
         self._channel = channel
         printed = io.TextIOWrapper(self.stderr, "utf-8", write_through=True)
         try:
-            with contextlib.redirect_stdout(printed):
+            # one core also in a driver's own process, for the same bits as in a task
+            with threadpool_limits(limits=1), contextlib.redirect_stdout(printed):
                 yield
         finally:
             self._channel = None
@@ -153,13 +155,17 @@ class BundleInput(ImageJob):
         """Hand the records of the input split to the first step's mapper."""
         yield from super().map_pairs(self._selected() if step_num == 0 else pairs, step_num)
 
+    def image_key(self, key: str) -> str:
+        """Return the key of a record's image, by which it is selected; a record's own key is it."""
+        return key
+
     def _selected(self) -> Iterator[tuple[str, bytes]]:
         if self.options.selection is None:
             yield from self._records()
             return
         selection = Selection.load(Path(self.options.selection))
         for key, value in self._records():
-            if key in selection:
+            if self.image_key(key) in selection:
                 yield key, value
             else:
                 self.count("unselected")
@@ -199,7 +205,7 @@ class BundleOutput(ImageJob):
         if not self._writes_bundle(step_num, "mapper"):
             super().run_mapper(step_num)
             return
-        with self._guarded_stdout():
+        with self._as_task():
             read, _ = self.pick_protocols(step_num, "mapper")
             lines = (read(line.rstrip(b"\r\n")) for line in self.stdin)
             self._write_bundle(self.map_pairs(lines, step_num), "stream_map_output_reader_class")
@@ -209,7 +215,7 @@ class BundleOutput(ImageJob):
         if not self._writes_bundle(step_num, "reducer"):
             super().run_reducer(step_num)
             return
-        with self._guarded_stdout():
+        with self._as_task():
             read, _ = self.pick_protocols(step_num, "reducer")
             lines = (read(line.rstrip(b"\r\n")) for line in self.stdin)
             self._write_bundle(

@@ -1,11 +1,12 @@
-"""Compute the feature vector of every image: HOG and colour, in one decode.
+r"""Compute the feature vector of every image, all features from one decode.
 
 Input    bundles: SequenceFiles of (image key, encoded image)
 Output   SequenceFiles of image key -> float32[n_features], raw little-endian bytes
 Counted  images/read = images/featurized + images/skipped; the skipped ones by reason, as
          images/skipped_<reason>; images that came under `quarantine/` are skipped unread
 
-    python mr_jobs/mr_extract_features.py --output-dir features bundles/part-*
+    python mr_jobs/mr_extract_features.py --features '{"features": ["hog", "hsv_pyramid"]}' \
+        --output-dir features bundles/part-*
     python mr_jobs/mr_extract_features.py -r hadoop --output-dir hdfs:///features hdfs:///bundles
 """
 
@@ -19,10 +20,10 @@ from mr_jobs.job import BundleInput, BundleOutput, bundle_step
 from mr_jobs.lib.errors import ImageError
 from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
 from mr_jobs.lib.records import encode_vector
-from mr_jobs.spec_option import SpecOption
+from mr_jobs.spec_option import CodebooksOption
 
 
-class MRExtractFeatures(SpecOption, BundleInput, BundleOutput):
+class MRExtractFeatures(CodebooksOption, BundleInput, BundleOutput):
     """Map-only: image -> feature vector."""
 
     def steps(self) -> list[MRStep]:
@@ -42,7 +43,7 @@ class MRExtractFeatures(SpecOption, BundleInput, BundleOutput):
         try:
             if image.split == QUARANTINE:
                 raise ImageError(image.wnid)
-            vector = self.spec.extract(encoded)
+            vector = self.spec.extract(encoded, self.codebooks)
         except ImageError as error:
             self.count("skipped")
             self.count(f"skipped_{error.reason}")

@@ -1,14 +1,15 @@
 """Split and shuffle the feature vectors into shards.
 
 Input    features: SequenceFiles of image key -> raw float32 vector
-Output   shards: SequenceFiles of (split, place, image key), tab separated -> the same vector, each
-         shard sorted by its key, so that merging the shards gives one order on every runner
+Output   shards: SequenceFiles of (split, place, image key, tag), tab separated -> the same vector,
+         each sorted by its key, so that merging the shards gives one order on every runner
 Counted  images/read = images/train + images/val + images/test + images/leaked
 
 The official division is kept where the data has one (`--val-fraction 0`); else the side is decided
 by a seeded hash of the class and name of the first image of the image's group of duplicates, so
 that adding images moves no old one. With `--leaks move` a train image of which val or test holds a
-duplicate goes to a split of its own, `leaked`, on which nothing is trained or tested.
+duplicate goes to a split of its own, `leaked`, on which nothing is trained or tested. All records
+of a run have one `--shard-tag`, by which a reader notices shards of different runs.
 
     python mr_jobs/mr_split_shards.py --output-dir shards --val-fraction 0.2 features/part-*
     python mr_jobs/mr_split_shards.py -r hadoop --output-dir hdfs:///shards hdfs:///features
@@ -18,46 +19,28 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterator
-from pathlib import Path
 
 from mrjob.protocol import RawProtocol
 from mrjob.step import MRStep
 
 from mr_jobs.job import BundleInput, BundleOutput, bundle_step
-from mr_jobs.lib.duplicates import LEAKS, NO_GROUPS, Groups
-from mr_jobs.lib.records import shard_key
+from mr_jobs.lib.records import NO_TAG
+from mr_jobs.split_options import SplitOptions
 
 _KEY_SEPARATOR = "\x1f"  # in the shuffle, whose keys end at the first tab
 
 
-class MRSplitShards(BundleInput, BundleOutput):
+class MRSplitShards(SplitOptions, BundleInput, BundleOutput):
     """Map: vector -> (shard key, base64). Reduce: sorted by the shuffle, written as it comes."""
 
     INTERNAL_PROTOCOL = RawProtocol  # the simulated shuffle sorts lines: no binary values
 
     def configure_args(self) -> None:
         super().configure_args()
-        for split in ("val", "test"):
-            self.add_passthru_arg(
-                f"--{split}-fraction",
-                type=float,
-                default=0.0,
-                help=f"share of the train images that goes to {split} (default: %(default)s)",
-            )
-        self.add_file_arg(
-            "--groups",
-            default=None,
-            metavar="FILE",
-            help="table of mr_jobs.lib.duplicates.GroupRow (default: no image has duplicates)",
-        )
         self.add_passthru_arg(
-            "--leaks",
-            choices=LEAKS,
-            default=LEAKS[0],
-            help="what becomes of leaks (default: %(default)s)",
-        )
-        self.add_passthru_arg(
-            "--seed", type=int, default=0, help="seed of the hash (default: %(default)s)"
+            "--shard-tag",
+            default=NO_TAG,
+            help="what tells the shards of this run from those of others (default: %(default)s)",
         )
 
     def steps(self) -> list[MRStep]:
@@ -71,20 +54,9 @@ class MRSplitShards(BundleInput, BundleOutput):
             )
         ]
 
-    def mapper_init(self) -> None:
-        super().mapper_init()
-        self._groups = NO_GROUPS
-        if self.options.groups:
-            with Path(self.options.groups).open(encoding="utf-8", newline="\n") as lines:
-                move = self.options.leaks == "move"
-                self._groups = Groups.from_lines(lines, move_leaks=move)
-
     def mapper(self, key: str, vector: bytes) -> Iterator[tuple[str, str]]:
         """Yield (shard key, vector in base64)."""
-        options = self.options
-        line_key = shard_key(
-            key, options.seed, options.val_fraction, options.test_fraction, self._groups
-        )
+        line_key = self.shard_key(key, self.options.shard_tag)
         self.count("read")
         self.count(line_key.partition("\t")[0])
         encoded = binascii.b2a_base64(vector, newline=False).decode()

@@ -1,10 +1,12 @@
-"""The option `--features` of jobs that decode images."""
+"""The options of jobs that decode images: `--features`, and `--codebooks` where they are coded."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from mr_jobs.job import ImageJob
+from mr_jobs.lib.codebooks import NO_CODEBOOKS, Codebooks
 from mr_jobs.lib.features import FeatureSpec
 
 
@@ -30,3 +32,24 @@ class SpecOption(ImageJob):
             FeatureSpec().to_dict() | json.loads(self.options.features)
         )
         self.spec.repair.require()
+
+
+class CodebooksOption(SpecOption):
+    """A job that computes feature vectors: `self.codebooks` are those of the learned features."""
+
+    def configure_args(self) -> None:
+        """Take the file of the codebooks."""
+        super().configure_args()
+        self.add_file_arg(
+            "--codebooks",
+            default=None,
+            metavar="FILE",
+            help="codebooks of the learned features (default: none, for features without)",
+        )
+
+    def mapper_init(self) -> None:
+        """Read the codebooks, and see that they are those of the features."""
+        super().mapper_init()
+        path = self.options.codebooks
+        self.codebooks = Codebooks.load(Path(path)) if path else NO_CODEBOOKS
+        self.spec.require(self.codebooks)

@@ -21,6 +21,7 @@ exit codes: 0 done, 2 usage or configuration, 3 cluster, 4 job, 5 data, 130 inte
                                                  one folder per class
   bin/pipeline full --data DIR --runner inline   the same without Hadoop or Java
   bin/pipeline predict RUN photo.jpg             what is on it
+  bin/pipeline explain RUN photo.jpg             and which parts of it say so
 """
 
 
@@ -117,7 +118,9 @@ def _add_run_options(parser: argparse.ArgumentParser, *, own_id: bool) -> None:
         + ("" if own_id else " (default: a new run)"),
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help=f"instead of {CONFIG_FILE.name}"
+        "--config",
+        metavar="FILE",
+        help=f"instead of {CONFIG_FILE.name}: a file, or by name fast, best or 32px of configs/",
     )
     parser.add_argument(
         "--allow-damaged",
@@ -189,15 +192,6 @@ def _add_others(commands: Commands) -> None:
     sample.add_argument("--images", type=int, metavar="N", help="training images a synset")
     sample.add_argument("--seed", type=int, metavar="S", default=0)
     _add_json(sample)
-    predict = commands.add_parser(
-        "predict",
-        help="name what is on images, with a saved model",
-        description="Name what is on images, with the feature code of the jobs.",
-    )
-    predict.add_argument("model", metavar="RUN", help="run id, or directory of a saved model")
-    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    predict.add_argument("--top-k", type=int, metavar="K", help="how many names (default: 5)")
-    _add_json(predict)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
-from pipeline.config import CONFIG_FILE, VAR, Config
+from pipeline.config import CONFIG_FILE, VAR, Config, find_config
 from pipeline.full import STEP_NAMES, existing_cluster, full, plan_of, require_same, some_steps
 from pipeline.images import Images, check_name, images_at, name_of
 from pipeline.index_step import refresh
@@ -84,12 +84,12 @@ def _run(args: Namespace) -> Run:
     if run:
         require_same(run, data=data, runner=args.runner)
         if args.config:
-            run.config = Config.load(args.config).to_dict()
+            run.config = Config.load(find_config(args.config)).to_dict()
         run.allow_damaged = run.allow_damaged or args.allow_damaged
         run.cluster_options |= _kept_options(args)
         run.where |= _where(args)
         return run
-    config = Config.load(args.config or CONFIG_FILE)
+    config = Config.load(find_config(args.config) if args.config else CONFIG_FILE)
     data = data or str(SAMPLE)
     runner = args.runner or "hadoop"
     return Run(
@@ -228,17 +228,6 @@ def _sample(args: Namespace) -> dict[str, Any]:
     return {"dir": args.directory, **summary._asdict(), "odd_images": odd_images}
 
 
-def _predict(args: Namespace) -> dict[str, Any]:
-    from models.predict import predict  # scikit-learn's import takes a second
-    from pipeline.save_step import SAVED
-
-    model = Path(args.model)
-    if not model.is_dir():
-        model = SAVED / check_run_id(args.model)
-    predictions = predict(model, args.images, top_k=args.top_k)
-    return {"predictions": [prediction._asdict() for prediction in predictions]}
-
-
 COMMANDS: dict[str, Callable[[Namespace], dict[str, Any]]] = {
     "full": _full,
     **{name: _step for name in STEP_NAMES if name not in ("deploy", "destroy")},
@@ -247,6 +236,5 @@ COMMANDS: dict[str, Callable[[Namespace], dict[str, Any]]] = {
     "down": _down,
     "runs": _runs,
     "sample": _sample,
-    "predict": _predict,
     **{name: module.run for name, module in OWN_COMMANDS.items()},
 }

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.settings import ModelSettings
 from mr_jobs.job import ROOT
@@ -17,8 +17,9 @@ from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.features import FeatureSpec
 
 CONFIG_FILE = ROOT / "pipeline.toml"
+CONFIGS = ROOT / "configs"
 VAR = ROOT / "var"
-_TABLES = ("data", "repair", "duplicates", "features", "model")
+_TABLES = ("data", "repair", "duplicates", "features", "codebooks", "model")
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,41 @@ class DataSettings:
 
 
 @dataclass(frozen=True)
+class CodebookSettings:
+    """The table [codebooks]: how those of learned features are learned.
+
+    Parameters
+    ----------
+    samples : local descriptors to learn from, for each feature.
+    rounds : jobs over them, each a round of k-means or an expectation step.
+
+    Raises
+    ------
+    ConfigError
+        A value that does not fit; the sentence names it.
+    """
+
+    samples: int = 100_000
+    rounds: int = 5
+
+    def __post_init__(self) -> None:
+        for name, least in (("samples", 1000), ("rounds", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(
+                    f"pipeline.toml: [codebooks] {name} is a whole number from {least}, "
+                    f"not {value!r}"
+                )
+
+
+@dataclass(frozen=True)
 class Config:
     """All facts of a run."""
 
     data: DataSettings
     duplicates: DuplicateSettings
     features: FeatureSpec
+    codebooks: CodebookSettings
     model: ModelSettings
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +98,7 @@ class Config:
             "repair": features.pop("repair"),
             "duplicates": asdict(self.duplicates),
             "features": features,
+            "codebooks": asdict(self.codebooks),
             "model": self.model.to_dict(),
         }
 
@@ -82,18 +113,13 @@ class Config:
             raise ConfigError(
                 "pipeline.toml: repair is a table of its own, not a key of [features]"
             )
-        data = dict(tables.get("data", {}))
-        known = [field.name for field in fields(DataSettings)]
-        if unknown := sorted(set(data) - set(known)):
-            raise ConfigError(
-                f"pipeline.toml: [data] has no {', '.join(unknown)}; known: {', '.join(known)}"
-            )
         return cls(
-            DataSettings(**data),
+            _settings(DataSettings, "data", tables),
             DuplicateSettings.from_dict(tables.get("duplicates", {})),
             FeatureSpec.from_dict(
                 {**tables.get("features", {}), "repair": tables.get("repair", {})}
             ),
+            _settings(CodebookSettings, "codebooks", tables),
             ModelSettings.from_dict(tables.get("model", {})),
         )
 
@@ -113,6 +139,36 @@ class Config:
             raise ConfigError(f"no such configuration file: {path}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def find_config(name: str) -> Path:
+    """Return the file of a configuration: a path, or the name of one in configs/.
+
+    Raises
+    ------
+    ConfigError
+        If there is neither.
+    """
+    named = CONFIGS / f"{name}.toml"
+    if "/" not in name and named.exists():
+        return named
+    if Path(name).exists():
+        return Path(name)
+    known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.toml")))
+    raise ConfigError(f"no such configuration file: {name}; by name there are {known}")
+
+
+Settings = TypeVar("Settings", DataSettings, CodebookSettings)
+
+
+def _settings(kind: type[Settings], name: str, tables: Mapping[str, Any]) -> Settings:
+    table = dict(tables.get(name, {}))
+    known = [field.name for field in fields(kind)]
+    if unknown := sorted(set(table) - set(known)):
+        raise ConfigError(
+            f"pipeline.toml: [{name}] has no {', '.join(unknown)}; known: {', '.join(known)}"
+        )
+    return kind(**table)
 
 
 def fingerprint(facts: object) -> str:

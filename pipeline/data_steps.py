@@ -10,17 +10,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import UNLABELLED
 from mr_jobs.mr_bundle_images import MRBundleImages
 from mr_jobs.mr_catalog_images import MRCatalogImages
-from mr_jobs.mr_extract_features import MRExtractFeatures
-from pipeline import catalog, selecting
+from pipeline import catalog
 from pipeline.ingest import ingest, new_sources
 from pipeline.layouts import RawData
 from pipeline.ledger import Batch
 from pipeline.progress import Progress
-from pipeline.step import Context, Step, counts_of, manifest_of
+from pipeline.step import Context, Step
 from pipeline.step_job import check_counts, run_step_job
 from pipeline.stores import Store
 
@@ -79,7 +77,11 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
     if context.cluster:
         side_files += ["--webhdfs", context.cluster.webhdfs_url]
     for batch in ledger.batches:
-        if batch.state != "planned" or not batch.images:
+        if batch.state != "planned":
+            continue
+        if not batch.images:  # all that was new of it was refused
+            batch.state = "bundled"
+            ledger.save(store)
             continue
         for name in _of_batch(store, "bundles", batch):
             store.delete(name)  # of a bundling that was interrupted
@@ -103,7 +105,7 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
 
 def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
     ledger, store = context.ledger(), context.images.store
-    args = _features_option(context)
+    args = features_option(context)
     settings = context.config.features.decoding()
     for batch in ledger.batches:
         if not batch.images or batch.catalogued == settings:
@@ -127,7 +129,7 @@ def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
     return {"counts": dict(ledger.counted("catalog_counts")), **summary}
 
 
-def _features_option(context: Context) -> list[str]:
+def features_option(context: Context) -> list[str]:
     """Tell a job how images are decoded, and what is computed of them."""
     return ["--features", json.dumps(context.config.features.to_dict(), separators=(",", ":"))]
 
@@ -141,42 +143,6 @@ def _move(store: Store, made: str, folder: str, batch: Batch, suffix: str) -> No
     for number, name in enumerate(store.files(made)):
         store.rename(name, f"{folder}/{batch.name}-{number:05d}{suffix}")
     store.delete(made)
-
-
-def _features(context: Context, progress: Progress) -> dict[str, Any]:
-    _require_classes(context)
-    chosen = selecting.chosen(context, "features")
-    kept = len(chosen.images) if chosen else counts_of(CATALOG, context).get("kept", 0)
-    expected = kept if chosen else counts_of(BUNDLE, context)["bundled"]
-    spec = context.config.features
-    args = [*_features_option(context), *selecting.job_option(context, "features")]
-    followed = ("read", expected)
-    inputs = selecting.inputs_of(context, "features")
-    into = (context.store, FEATURES.makes)
-    counts = run_step_job(
-        context, progress, FEATURES, MRExtractFeatures, inputs, followed, args, into=into
-    )
-    parts = {name: counts.get(name, 0) for name in ("featurized", "skipped")}
-    check_counts("features", "selected" if chosen else "bundled", expected, parts)
-    check_counts("features", "kept by the catalogue", kept, {"featurized": parts["featurized"]})
-    meta = {
-        "dtype": "<f4",
-        "n_features": spec.n_features,
-        "parameters": spec.to_dict(),
-        "features_fingerprint": spec.fingerprint(),
-    }
-    return {"counts": counts, **meta}
-
-
-def _require_classes(context: Context) -> None:
-    """Refuse early what no classifier can be trained on."""
-    data, classes = context.data, manifest_of(INGEST, context)["classes"]
-    trained = {wnid for wnid in classes if wnid and (not data.words or wnid in data.words)}
-    if len(trained - {UNLABELLED}) < 2:
-        raise DataError(
-            f"{data.root}: images of {len(trained)} known class(es) to train on; a classifier "
-            "needs at least two"
-        )
 
 
 INGEST = Step(
@@ -206,15 +172,4 @@ CATALOG = Step(
     lambda context: context.config.features.decoding(),
     _catalog,
     place="images",
-)
-FEATURES = Step(
-    "features",
-    "job: HOG and colour features of every image",
-    "features",
-    (BUNDLE, CATALOG),
-    lambda context: [
-        context.config.features.fingerprint(),
-        selecting.facts_of(context, "features"),
-    ],
-    _features,
 )

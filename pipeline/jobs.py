@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import traceback
@@ -25,6 +26,9 @@ _POLL_S = 0.5
 _NODELESS_S = 10.0
 _MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # in HDFS
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
+# They choose NumPy's and OpenBLAS's code for a processor: tasks and driver have to choose the same,
+# or the last bits of their products differ.
+_KERNELS = ("OPENBLAS_", "NPY_")
 _COUNTER_LINE = b"reporter:counter:images,"
 
 
@@ -133,6 +137,8 @@ def _arguments(
         args += ["--hadoop-bin", str(cluster.hadoop_bin)]
         args += ["--hadoop-streaming-jar", str(cluster.streaming_jar)]
         args += ["--hadoop-tmp-dir", _MRJOB_DIR, "--cleanup", "LOCAL_TMP"]  # tidied without a JVM
+        for name in sorted(name for name in os.environ if name.startswith(_KERNELS)):
+            args += ["--cmdenv", f"{name}={os.environ[name]}"]
         for setting in (f"mapreduce.job.name={run_id} {spec.name}", *spec.jobconf, *jobconf):
             args += ["-D", setting]
     return [*args, *spec.inputs]

@@ -1,8 +1,8 @@
-"""What the steps after the shards share: the vectors, the run's own files, progress."""
+"""What the steps after the shards share: the vectors, and the run's own files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,12 +10,11 @@ import joblib
 
 from models.dataset import Pair, Pairs, merge_parts
 from mr_jobs.lib.sequencefile import Reader
-from pipeline.progress import Progress
 from pipeline.step import Context
 
 
-def shard_pairs(context: Context, split: str) -> Pairs:
-    """Return what starts a pass over the vectors of a split, in the order of their places."""
+def shard_pairs(context: Context, split: str | None) -> Pairs:
+    """Return what starts a pass over the vectors of a split, or of all, in the order of keys."""
 
     def start() -> Iterator[Pair]:
         with ExitStack() as files:
@@ -26,18 +25,6 @@ def shard_pairs(context: Context, split: str) -> Pairs:
             yield from merge_parts(readers, split)
 
     return start
-
-
-def counting(progress: Progress, total: int) -> Callable[[int], None]:
-    """Return what adds a number of images to those shown as done."""
-    done = 0
-
-    def count(n: int) -> None:
-        nonlocal done
-        done += n
-        progress.update(done, total)
-
-    return count
 
 
 def dump(context: Context, name: str, value: object) -> None:

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import (
+    compare_command,
     doctor_command,
     duplicates_command,
+    explain_command,
     images_command,
+    predict_command,
     quarantine_command,
     query_command,
+    report_command,
     verify_command,
 )
 
@@ -67,13 +71,6 @@ def _runs(result: dict[str, Any]) -> Iterator[str]:
         yield f"{run['run_id']}  {run['runner']:6}  {last:9}{told}  {run['data']}{cluster}"
 
 
-def _predict(result: dict[str, Any]) -> Iterator[str]:
-    for prediction in result["predictions"]:
-        yield f"{prediction['path']}" + (f": {prediction['error']}" if prediction["error"] else "")
-        for wnid, words, score in prediction["best"]:
-            yield f"  {score:8.4f}  {wnid}  {words}"
-
-
 def _get(result: dict[str, Any]) -> Iterator[str]:
     yield f"images     {result['images']}, {result['bytes']} bytes, in {_short(result['to'])}"
     yield f"rows       {_short(result['rows'])}"
@@ -108,13 +105,16 @@ def _key_values(result: dict[str, Any]) -> Iterator[str]:
 
 
 _LINES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "compare": compare_command.lines,
     "doctor": doctor_command.lines,
     "duplicates": duplicates_command.lines,
+    "explain": explain_command.lines,
     "full": _full,
     "get": _get,
     "images": images_command.lines,
+    "report": report_command.lines,
     "runs": _runs,
-    "predict": _predict,
+    "predict": predict_command.lines,
     "query": query_command.lines,
     "quarantine": quarantine_command.lines,
     "status": _status,

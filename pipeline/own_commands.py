@@ -5,17 +5,25 @@ from __future__ import annotations
 from types import ModuleType
 
 from pipeline import (
+    compare_command,
     doctor_command,
     duplicates_command,
+    explain_command,
     get_command,
     images_command,
+    predict_command,
     quarantine_command,
     query_command,
+    report_command,
     verify_command,
 )
 
 # each has add_parser(commands) and run(args)
 OWN_COMMANDS: dict[str, ModuleType] = {
+    "predict": predict_command,
+    "explain": explain_command,
+    "report": report_command,
+    "compare": compare_command,
     "get": get_command,
     "query": query_command,
     "doctor": doctor_command,

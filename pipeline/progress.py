@@ -22,6 +22,7 @@ class Progress(AbstractContextManager["Progress"]):
     step : the step's name, in front of every line.
     file : where to write; standard error by default.
     clock : seconds, for tests.
+    bar : False writes lines on a terminal, too, where a result is written between them.
     """
 
     def __init__(
@@ -29,10 +30,13 @@ class Progress(AbstractContextManager["Progress"]):
         step: str,
         file: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        bar: bool = True,
     ) -> None:
         self.step = step
         self._file = file or sys.stderr
         self._clock = clock
+        self._shows_bar = bar and self._file.isatty()
         self._start = clock()
         self._last_line = self._start
         self._bar: tqdm[NoReturn] | None = None
@@ -50,7 +54,7 @@ class Progress(AbstractContextManager["Progress"]):
         """Say that `done` of `total` are done."""
         if not total:
             return
-        if self._file.isatty():
+        if self._shows_bar:
             if self._bar is None:
                 self._bar = tqdm(
                     total=total, desc=self.step, unit=f" {unit}", file=self._file, leave=False

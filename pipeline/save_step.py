@@ -15,16 +15,18 @@ from mr_jobs.job import ROOT
 from mr_jobs.lib.duplicates import LEAKED
 from mr_jobs.lib.imagenet import SPLITS
 from pipeline import selecting
+from pipeline.codebook_step import load_codebooks
 from pipeline.data_steps import BUNDLE, CATALOG, INGEST
-from pipeline.evaluate_step import EVALUATE
+from pipeline.evaluate_step import EVALUATE, predictions_file, read_evaluations
+from pipeline.group_step import GROUP
+from pipeline.index_step import INDEX, errors_by_size
 from pipeline.model_files import load
 from pipeline.progress import Progress
 from pipeline.runs import Run
-from pipeline.split_steps import GROUP, SPLIT
+from pipeline.split_step import SPLIT
 from pipeline.step import Context, Step, counts_of, manifest_of
 
 if TYPE_CHECKING:
-    from models.evaluate import Evaluation
     from models.train import Fit
 
 SAVED = ROOT / "models" / "saved"
@@ -35,13 +37,13 @@ def _save(context: Context, _: Progress) -> dict[str, Any]:
     from models.metrics import build_metrics
 
     made: Fit = load(context, "train/fit.joblib")
-    evaluations: dict[str, Evaluation] = load(context, "evaluate/evaluations.joblib")
+    evaluations = read_evaluations(context)
     run_dir = saved_dir(context.run)
     if run_dir.exists():  # of this run, before it was killed or its settings were changed
         shutil.rmtree(run_dir)
     metrics = build_metrics(
         _facts(context), made, evaluations["val"], evaluations["test"],
-        top_k=context.config.model.top_k,
+        top_k=context.config.model.top_k, sizes=errors_by_size(context),
     )  # fmt: skip
     data = context.data
     artifact.save(
@@ -57,9 +59,21 @@ def _save(context: Context, _: Progress) -> dict[str, Any]:
             parameters=context.config.to_dict(),
             versions={"hadoop": context.cluster.hadoop_version} if context.cluster else {},
             data_fingerprint=manifest_of(CATALOG, context)["data_fingerprint"],
+            predictions={split: predictions_file(context, split) for split in evaluations},
+            codebooks=load_codebooks(context),
         ),
+        add=lambda directory: _report(context, directory),
     )
     return {"run_dir": str(run_dir)}
+
+
+def _report(context: Context, directory: Path) -> None:
+    """Make the page of a run that is being saved, and keep what it shows of the images."""
+    from pipeline.report.collect import collect
+    from pipeline.report.render import PAGE, render
+
+    collect(context, directory)
+    (directory / PAGE).write_text(render(directory), "utf-8")
 
 
 def _facts(context: Context) -> dict[str, Any]:
@@ -118,7 +132,7 @@ SAVE = Step(
     "save",
     "write and verify models/saved/<run_id>/",
     "save",
-    (EVALUATE,),
+    (EVALUATE, INDEX),
     lambda context: None,
     _save,
     place="run",

@@ -39,12 +39,21 @@ def chosen(context: Context, step: str) -> Chosen | None:
         If the condition is none, or no image meets it.
     """
     where = context.run.where.get(step)
-    if where is None:
-        return None
-    found = _choose(context.images, where, state_of(context.images))
+    return None if where is None else choose(context.images, where, step)
+
+
+def choose(images: Images, where: str, what: str) -> Chosen:
+    """Return the images that a condition holds for; `what` they are for is named in the error.
+
+    Raises
+    ------
+    ConfigError
+        If the condition is none, or no image meets it.
+    """
+    found = _choose(images, where, state_of(images))
     if not len(found.images):
         raise ConfigError(
-            f"{step}: no image meets --where {where!r} ({found.quarantined} quarantined ones do); "
+            f"{what}: no image meets --where {where!r} ({found.quarantined} quarantined ones do); "
             "`bin/pipeline query` shows what there is"
         )
     return found

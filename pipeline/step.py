@@ -88,7 +88,8 @@ class Step:
     `facts` returns what the output depends on besides the needed steps' outputs; `run` returns
     what the manifest says. `place` says where the output is: in the image store, to which the step
     adds; with the runner's outputs; or in the run's own directory on every runner. `pending` says
-    whether there is more to add than the manifest knows.
+    whether there is more to add than the manifest knows; `idle` whether the settings leave nothing
+    to do, so that the output depends on no other step.
     """
 
     name: str
@@ -99,11 +100,12 @@ class Step:
     run: Callable[[Context, Progress], dict[str, Any]]
     place: Literal["images", "runner", "run"] = "runner"
     pending: Callable[[Context], bool] = lambda _: False
+    idle: Callable[[Context], bool] = lambda _: False
 
 
 def step_fingerprint(step: Step, context: Context) -> str:
     """Hash everything that a step's output depends on."""
-    needed = [step_fingerprint(need, context) for need in step.needs]
+    needed = [] if step.idle(context) else [step_fingerprint(n, context) for n in step.needs]
     return fingerprint([step.name, step.facts(context), needed])
 
 
@@ -126,7 +128,7 @@ def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
         If the counts do not add up.
     """
     for need in step.needs:
-        if is_done(need, context) is None:
+        if not need.idle(context) and is_done(need, context) is None:
             raise ConfigError(
                 f"{step.name} needs the output of {need.name}; run "
                 f"`bin/pipeline {need.name} --run-id {context.run.run_id}` first"

@@ -1,4 +1,4 @@
-"""The step that trains: from shards to a fitted model, in the run's own directory.
+"""The step that trains: from shards, by jobs, to a fitted model in the run's own directory.
 
 What needs scikit-learn is imported where it is used: the import takes a second, which commands that
 only look at runs or clusters should not.
@@ -9,43 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from models.dataset import Pairs, index_classes
+from models.dataset import index_classes
 from mr_jobs.lib.errors import JobError
 from mr_jobs.lib.records import shard_key
 from mr_jobs.lib.selection import Selection
 from pipeline import selecting
 from pipeline.catalog import rows
 from pipeline.data_steps import CATALOG
-from pipeline.model_files import counting, dump, shard_pairs
+from pipeline.division import split_settings
+from pipeline.model_files import dump
 from pipeline.progress import Progress
-from pipeline.split_steps import SPLIT, split_settings
+from pipeline.split_step import SPLIT
 from pipeline.step import Context, Step, counts_of, manifest_of
 
 
 def _train(context: Context, progress: Progress) -> dict[str, Any]:
-    from models.train import fit
+    from models.train import fit_passes
+    from pipeline.train_passes import JobPasses
 
     left = selecting.left_after(context, "train")
     class_index, n_left = _class_index(context, left)
     expected = n_left if "train" in context.run.where else counts_of(SPLIT, context).get("train", 0)
-    made = fit(
-        _selected(shard_pairs(context, "train"), left),
-        class_index,
-        context.config.model,
-        seed=context.config.data.seed,
-        on_images=counting(progress, expected),
-    )
-    if made.n_images != expected:
-        raise JobError(f"train: read {made.n_images} vectors, there should be {expected}")
+    classes = sorted(class_index, key=class_index.__getitem__)
+    passes = JobPasses(context, progress, TRAIN, classes, expected)
+    made = fit_passes(passes, classes, context.config.model, context.config.features.parts())
+    passes.clear()
     dump(context, "train/fit.joblib", made)
-    return {"n_images": made.n_images, "n_features": made.n_features, "synsets": len(class_index)}
-
-
-def _selected(pairs: Pairs, left: Selection | None) -> Pairs:
-    """Return what starts a pass over the selected ones of the vectors."""
-    if left is None:
-        return pairs
-    return lambda: (pair for pair in pairs() if str(pair[0]) in left)
+    return {"n_images": made.n_images, "n_features": made.n_features, "synsets": len(classes)}
 
 
 def _class_index(context: Context, left: Selection | None) -> tuple[dict[str, int], int]:
@@ -78,7 +68,7 @@ def _class_index(context: Context, left: Selection | None) -> tuple[dict[str, in
 
 TRAIN = Step(
     "train",
-    "fit the classifier on the train shards",
+    "jobs: sum up the train shards, choose a classifier and fit it",
     "train",
     (SPLIT,),
     lambda context: [context.config.model.to_dict(), selecting.facts_of(context, "train")],

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "models": {"mr_jobs", "models"},
     "pipeline": {"mr_jobs", "models", "pipeline"},
 }
-LIB_PACKAGES = {"numpy", "cv2", "PIL", "wand"}
+LIB_PACKAGES = {"numpy", "scipy", "cv2", "PIL", "wand"}
 NETWORK_MODULES = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "xmlrpc", "asyncio"}
 KILL_BY_NAME = re.compile(r"\b(pkill|killall)\b")
 
@@ -78,7 +78,7 @@ def module_name(path: Path) -> str:
         ("mr_jobs.lib.hog", "import numpy.linalg, cv2\nfrom PIL import Image\nimport struct"),
         ("mr_jobs.lib.hog", "from mr_jobs.lib.errors import ImageError\nfrom . import color"),
         ("mr_jobs.job", "from mrjob.job import MRJob\nfrom mr_jobs.lib import errors"),
-        ("models.train", "import sklearn, mr_jobs.job\nfrom models.scores import top_k"),
+        ("models.train", "import sklearn, mr_jobs.job\nfrom models.linear import dress"),
         ("pipeline.steps", "import hdfs, models.train\nfrom mr_jobs import job"),
     ],
 )

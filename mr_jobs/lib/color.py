@@ -1,65 +1,86 @@
-"""Colour features: joint HSV histograms on grids of cells, and the image as a few Lab pixels."""
+"""Colour features: joint histograms on grids of cells, and the image as a few Lab pixels."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-HSV_LEVELS = (180, 256, 256)  # of OpenCV's 8-bit hue, saturation and value
+
+class ColorSpace(NamedTuple):
+    """A colour space of OpenCV: its conversion from BGR, and the levels of its 8-bit channels."""
+
+    name: str
+    conversion: int
+    levels: tuple[int, int, int]
+    channels: str
 
 
-def hsv_histograms(
+HSV = ColorSpace("hsv", cv2.COLOR_BGR2HSV, (180, 256, 256), "hue, saturation and value")
+LAB = ColorSpace("lab", cv2.COLOR_BGR2LAB, (256, 256, 256), "lightness, a and b")
+
+
+def color_histograms(
     image: NDArray[np.uint8],
+    space: ColorSpace = HSV,
     *,
     bins: tuple[int, int, int] = (8, 4, 4),
     grids: tuple[int, ...] = (1,),
-) -> list[NDArray[np.float32]]:
-    """Compute the square-rooted joint HSV histograms of the cells of grids over an image.
-
-    A pixel of row y belongs to row y · grid // height of the cells; likewise for columns. The
-    square root makes the distance between histograms Hellinger's, and gained 2 points of accuracy.
+) -> list[NDArray[np.float64]]:
+    """Compute the joint colour histograms of the cells of grids over an image.
 
     Parameters
     ----------
     image : uint8 array of shape (height, width, 3), BGR.
-    bins : bins of equal width for hue (0-179), saturation (0-255) and value (0-255).
+    space : the colour space of the histograms.
+    bins : bins of equal width for each channel.
     grids : cells a side, for each grid; at most height and width.
 
     Returns
     -------
-    One float32 array of shape (grid² · prod(bins),) for each grid: row by row of cells, hue the
-    slowest bin. The squares of the values of a cell sum to 1.
+    One float64 array of shape (grid², prod(bins)) for each grid: row by row of cells, the first
+    channel the slowest bin. The values of a cell sum to 1.
 
     Examples
     --------
     >>> red = np.zeros((2, 2, 3), np.uint8)
     >>> red[..., 2] = 255
-    >>> hsv_histograms(red, bins=(2, 2, 2))[0]
-    array([0., 0., 0., 1., 0., 0., 0., 0.], dtype=float32)
+    >>> color_histograms(red, bins=(2, 2, 2))[0]
+    array([[0., 0., 0., 1., 0., 0., 0., 0.]])
     """
-    height_px, width_px = image.shape[:2]
-    n_bins = bins[0] * bins[1] * bins[2]
-    numbers = _bin_numbers(image, bins)
-    histograms = []
-    for grid in grids:
-        rows = np.arange(height_px) * grid // height_px
-        columns = np.arange(width_px) * grid // width_px
-        places = (rows[:, None] * grid + columns) * n_bins + numbers
-        counts = np.bincount(places.ravel(), minlength=grid * grid * n_bins)
-        counts = counts.reshape(grid * grid, n_bins)
-        fractions = counts / counts.sum(axis=1, keepdims=True)
-        histograms.append(np.sqrt(fractions).astype(np.float32).ravel())
-    return histograms
+    numbers = _bin_numbers(image, space, bins)
+    return [cell_counts(numbers, bins[0] * bins[1] * bins[2], grid) for grid in grids]
 
 
-def _bin_numbers(image: NDArray[np.uint8], bins: tuple[int, int, int]) -> NDArray[np.intp]:
+def cell_counts(numbers: NDArray[np.intp], n_bins: int, grid: int) -> NDArray[np.float64]:
+    """Count bin numbers, of shape (height, width), in each cell of a grid × grid.
+
+    A pixel of row y belongs to row y · grid // height of the cells; likewise for columns.
+
+    Returns
+    -------
+    float64 array of shape (grid², n_bins), row by row of cells; each cell sums to 1.
+    """
+    height_px, width_px = numbers.shape
+    rows = np.arange(height_px) * grid // height_px
+    columns = np.arange(width_px) * grid // width_px
+    places = (rows[:, None] * grid + columns) * n_bins + numbers
+    counts = np.bincount(places.ravel(), minlength=grid * grid * n_bins)
+    counts = counts.reshape(grid * grid, n_bins)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+
+def _bin_numbers(
+    image: NDArray[np.uint8], space: ColorSpace, bins: tuple[int, int, int]
+) -> NDArray[np.intp]:
     """Return the number of the joint bin of each pixel; shape (height, width)."""
-    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
-    numbers = np.zeros(hsv.shape[:2], np.intp)
-    for channel, (n, levels) in enumerate(zip(bins, HSV_LEVELS, strict=True)):
+    converted = cv2.cvtColor(image, space.conversion)
+    numbers = np.zeros(converted.shape[:2], np.intp)
+    for channel, (n, levels) in enumerate(zip(bins, space.levels, strict=True)):
         numbers *= n
-        numbers += (np.arange(256) * n // levels)[hsv[..., channel]]
+        numbers += (np.arange(256) * n // levels)[converted[..., channel]]
     return numbers
 
 

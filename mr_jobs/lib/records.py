@@ -15,6 +15,9 @@ from mr_jobs.lib.imagenet import ImageKey
 
 NULL = r"\N"  # Hive's
 VECTOR_DTYPE = np.dtype("<f4")
+NO_TAG = "-"
+HELD_OUT_FRACTION = 1 / 6  # of the training images
+_PLACES = 1 << 56
 
 
 class CatalogRow(NamedTuple):
@@ -93,7 +96,7 @@ def place(key: str, seed: int) -> float:
     """
     image = ImageKey.parse(key)
     digest = hashlib.sha256(f"{seed}/{image.wnid}/{image.file_name}".encode()).digest()
-    return int.from_bytes(digest[:7], "big") / (1 << 56)
+    return int.from_bytes(digest[:7], "big") / _PLACES
 
 
 def split_of(image: ImageKey, where: float, val_fraction: float, test_fraction: float) -> str:
@@ -107,20 +110,89 @@ def split_of(image: ImageKey, where: float, val_fraction: float, test_fraction: 
     return "val" if where < val_fraction else "test"
 
 
-def shard_key(
-    key: str, seed: int, val_fraction: float, test_fraction: float, groups: Groups = NO_GROUPS
-) -> str:
-    """Make the key of a shard's record: split, 14 hexadecimal digits of the place, image key.
+class ShardKey(NamedTuple):
+    r"""The key of a shard's record: `<split>\t<place, 14 hex>\t<image key>\t<tag>`.
 
-    Sorting by it groups the splits and shuffles the images of each. Duplicates have the place of
-    the first of their group, so that they are on one side; a leaked image is in the split `leaked`.
+    Sorting by it groups the splits and shuffles the images of each. `place_56` is the place times
+    2⁵⁶; `image` has the split that the image was given; `tag` is the same for all records of one
+    run of the split step, 8 hexadecimal digits or `-`.
+    """
+
+    split: str
+    place_56: int
+    image: ImageKey
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.split}\t{self.place_56:014x}\t{self.image}\t{self.tag}"
+
+    @property
+    def place(self) -> float:
+        """The image's place in [0, 1)."""
+        return self.place_56 / _PLACES
+
+    @classmethod
+    def parse(cls, key: str) -> ShardKey:
+        r"""Read a key.
+
+        >>> ShardKey.parse("val\t80000000000000\tval/n01/a.JPEG\t-").place
+        0.5
+        """
+        try:
+            split, digits, image, tag = key.split("\t")
+            return cls(split, int(digits, 16), ImageKey.parse(image), tag)
+        except (ValueError, DataError) as error:
+            raise DataError(
+                f"shards: {key!r} is not the key of a shard's record; make the shards anew with "
+                "`bin/pipeline split`"
+            ) from error
+
+
+def shard_key(  # what decides an image's side
+    key: str,
+    seed: int,
+    val_fraction: float,
+    test_fraction: float,
+    groups: Groups = NO_GROUPS,
+    tag: str = NO_TAG,
+) -> str:
+    """Make the key of a shard's record, see `ShardKey`.
+
+    Duplicates have the place of the first of their group, so that they are on one side; a leaked
+    image is in the split `leaked`.
     """
     where = place(groups.group_of.get(key, key), seed)
     image = ImageKey.parse(key)
     if key in groups.leaked:
-        return f"{LEAKED}\t{int(where * (1 << 56)):014x}\t{image}"
+        return str(ShardKey(LEAKED, int(where * _PLACES), image, tag))
     side = split_of(image, where, val_fraction, test_fraction)
-    return f"{side}\t{int(where * (1 << 56)):014x}\t{image._replace(split=side)}"
+    return str(ShardKey(side, int(where * _PLACES), image._replace(split=side), tag))
+
+
+def held_out_from(val_fraction: float, test_fraction: float) -> float:
+    """Return the place from which a train image is held out for choosing a model: a sixth is.
+
+    >>> round(held_out_from(0.3, 0.1), 6)
+    0.9
+    """
+    low = val_fraction + test_fraction
+    return low + (1.0 - low) * (1.0 - HELD_OUT_FRACTION)
+
+
+def require_one_tag(tags: Iterable[str]) -> None:
+    """Refuse shards of different runs.
+
+    Raises
+    ------
+    DataError
+        The tags are not all the same.
+    """
+    found = sorted(set(tags))
+    if len(found) > 1:
+        raise DataError(
+            f"shards of two different runs are mixed (tags {', '.join(found)}); make the shards "
+            "anew with `bin/pipeline split`"
+        )
 
 
 def order_free_digest(items: Iterable[str]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import (
@@ -29,7 +31,7 @@ _METAS = {  # of the devkits: file, field with the number, field with the words
     "VID": (("meta_vid.mat", "ILSVRC2015_VID_ID", "name"),),
 }
 _MAX_MAT_BYTES = 64 << 20
-_MAT_ERRORS = (
+MAT_ERRORS = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, EOFError),
     *(NotImplementedError, struct.error, zlib.error),
 )
@@ -71,6 +73,10 @@ class Labels:
         """Return the wnids of the validation images by image_id; empty if nothing tells them."""
         solution = self._read("LOC_val_solution.csv", read_val_solution)
         return solution or self._ground_truth()
+
+    def tree_file(self) -> RawPath | None:
+        """Return the file that may tell the synset tree; see `hierarchy.read_tree`."""
+        return self._find("wordnet.is_a.txt") or self._find("meta.mat")
 
     def _find(self, name: str) -> RawPath | None:
         for home, folder in self._folders:
@@ -127,6 +133,25 @@ def read_mat(path: RawPath, number: str, words: str) -> tuple[dict[str, str], di
     DataError
         If it is not a devkit's file.
     """
+    rows = load_synsets(path)
+    try:
+        fields = rows.dtype.names
+        leaves = [row for row in rows if "num_children" not in fields or not row["num_children"]]
+        found = [(str(row["WNID"]), str(row[words]), int(row[number])) for row in leaves]
+    except MAT_ERRORS as error:
+        raise DataError(f"{path}: is not a devkit's meta file; fetch it again") from error
+    found = [row for row in found if is_wnid(row[0])]
+    return {wnid: text for wnid, text, _ in found}, {wnid: n for wnid, _, n in found}
+
+
+def load_synsets(path: RawPath) -> Any:  # noqa: ANN401  # a record array
+    """Load the synsets of a devkit's meta*.mat, one record each.
+
+    Raises
+    ------
+    DataError
+        If it is not a devkit's file.
+    """
     from scipy.io import loadmat  # their import takes a while
     from scipy.io.matlab import MatReadError
 
@@ -135,13 +160,9 @@ def read_mat(path: RawPath, number: str, words: str) -> tuple[dict[str, str], di
     try:
         with path.open("rb") as file:
             rows = loadmat(file, squeeze_me=True)["synsets"]
-        fields = rows.dtype.names
-        leaves = [row for row in rows if "num_children" not in fields or not row["num_children"]]
-        found = [(str(row["WNID"]), str(row[words]), int(row[number])) for row in leaves]
-    except (*_MAT_ERRORS, MatReadError) as error:
+        return np.atleast_1d(rows)
+    except (*MAT_ERRORS, MatReadError) as error:
         raise DataError(f"{path}: is not a devkit's meta file; fetch it again") from error
-    found = [row for row in found if is_wnid(row[0])]
-    return {wnid: text for wnid, text, _ in found}, {wnid: n for wnid, _, n in found}
 
 
 def _devkits(home: RawPath) -> list[RawPath]:

@@ -70,6 +70,7 @@ class RawData:
     val_labels : image_id to wnid.
     ilsvrc_ids : wnid to the devkit's number, which is not class_index.
     layout : what it was recognised as, for people.
+    tree_file : may tell the synset tree, see `hierarchy.read_tree`.
     """
 
     root: RawPath
@@ -81,6 +82,7 @@ class RawData:
     warnings: list[str] = field(default_factory=list)
     layout: str = ""
     annotations: list[AnnotationSource] = field(default_factory=list)
+    tree_file: RawPath | None = None
 
     @property
     def has_val(self) -> bool:

@@ -20,6 +20,7 @@ from pipeline.index.definitions import named, tables
 from pipeline.index.engine import files_of, plain
 from pipeline.index.hiveql import read_statement
 from pipeline.index.printing import Shown, table_lines
+from pipeline.index_step import errors_of
 from pipeline.progress import Progress
 from tests.cluster.conftest import free_port_base, say
 from tests.cluster.pipelines import forgotten, run
@@ -106,6 +107,13 @@ def test_every_query_on_small_tables_is_equal_on_both_engines(small: Images) -> 
     assert len(on_hive) == 10
     assert all(rows for _, rows in on_hive.values())
     assert on_hive == on_duckdb
+
+
+def test_errors_by_size_are_equal_on_both_engines(small: Images) -> None:
+    on_hive = errors_of(small, RUN_ID, "hive")
+
+    assert all(on_hive.values())
+    assert on_hive == errors_of(small, RUN_ID, "duckdb")
 
 
 def test_both_engines_load_the_same_rows_and_leave_the_files(small: Images) -> None:

@@ -8,24 +8,21 @@ import joblib
 import numpy as np
 import pytest
 
-from models.artifact import Run, load_model, save, verify
-from models.dataset import index_classes
-from models.evaluate import evaluate
+from models.artifact import Run, load_model, replace_file, save, verify
 from models.metrics import build_metrics
-from models.settings import ModelSettings
-from models.train import fit
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.imagenet import ImageKey
+from tests.models.scored import fitted, scored
 
 FILES = [
+    "confusion.tsv",
     "manifest.json",
     "metrics.json",
     "model.joblib",
     "model.json",
     "predictions.tsv",
     "predictions_test.tsv",
-    "report.md",
     "submission.txt",
     "submission_test.txt",
     "synsets.tsv",
@@ -33,13 +30,13 @@ FILES = [
 
 
 @pytest.fixture
-def make_run(make_pairs: Any) -> Any:
+def make_run(make_pairs: Any, tmp_path: Path) -> Any:
     def make(*, ilsvrc_ids: dict[str, int] | None = None, synthetic: bool = False) -> Run:
         train, val = make_pairs(60, 6), make_pairs(30, 6, split="val", seed=1, spread=6.0)
         test = [(ImageKey("test", "unlabelled", key.file_name), vector) for key, vector in val[:4]]
-        classes = index_classes(key.wnid for key, _ in train)
-        fitted = fit(lambda: iter(train), classes, ModelSettings())
-        result = evaluate(fitted.estimator, reversed(val), classes, 5)
+        made = fitted(train)
+        result, val_rows = scored(made.estimator, val, tmp_path / "rows" / "val.tsv")
+        tested, test_rows = scored(made.estimator, test, tmp_path / "rows" / "test.tsv")
         facts = {
             "run_id": "r1",
             "run_dir": "models/saved/r1",
@@ -55,16 +52,17 @@ def make_run(make_pairs: Any) -> Any:
             "steps": [{"name": "train", "seconds": 1.25}],
         }
         return Run(
-            fit=fitted,
+            fit=made,
             features=FeatureSpec(),
-            metrics=build_metrics(facts, fitted, result),
+            metrics=build_metrics(facts, made, result),
             val=result,
-            test=evaluate(fitted.estimator, test, classes, 5),
+            test=tested,
             words={"n00000000": "tench, Tinca tinca"},
             ilsvrc_ids=ilsvrc_ids,
             parameters={"model": {"kind": "lda"}},
             versions={"hadoop": "3.4.2"},
             data_fingerprint="f" * 64,
+            predictions={"val": val_rows, "test": test_rows},
         )
 
     return make
@@ -119,7 +117,7 @@ def test_a_changed_model_is_refused_before_it_is_unpickled(
     assert loaded == []
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "report.md", "predictions.tsv"])
+@pytest.mark.parametrize("name", ["metrics.json", "submission.txt", "predictions.tsv"])
 def test_verify_finds_any_changed_or_missing_file(make_run: Any, tmp_path: Path, name: str) -> None:
     save(tmp_path / "r1", make_run())
     (tmp_path / "r1" / name).write_text("x")
@@ -205,7 +203,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(
     with pytest.raises(DataError, match="No space left on device"):
         save(tmp_path / "r1", make_run())
 
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["rows"]
 
 
 def test_predictions_are_sorted_by_image_id(make_run: Any, tmp_path: Path) -> None:
@@ -234,7 +232,8 @@ def test_a_submission_has_ilsvrc_ids_where_the_data_has_them(make_run: Any, tmp_
         " ".join(str(ids[wnid]) for wnid in row.split("\t")[3::2]) for row in predictions
     ]
     assert len((tmp_path / "r1" / "submission_test.txt").read_text().splitlines()) == 4
-    assert "ilsvrc_id" in (tmp_path / "r1" / "report.md").read_text()
+    model = json.loads((tmp_path / "r1" / "model.json").read_text())
+    assert model["submission_labels"] == "ilsvrc_id"
 
 
 @pytest.mark.parametrize("ilsvrc_ids", [None, {"n00000000": 449}])
@@ -248,26 +247,40 @@ def test_a_submission_has_wnids_where_an_ilsvrc_id_is_missing(
     assert labels == {"n00000000", "n00000001", "n00000002"}
 
 
-def test_the_report_says_first_that_the_data_is_synthetic(make_run: Any, tmp_path: Path) -> None:
-    save(tmp_path / "drawn", make_run(synthetic=True))
-    save(tmp_path / "real", make_run())
+def test_what_is_added_to_a_run_is_listed_and_sees_the_rest(make_run: Any, tmp_path: Path) -> None:
+    seen: list[str] = []
 
-    assert "SYNTHETIC" in (tmp_path / "drawn" / "report.md").read_text().splitlines()[0]
-    assert "synthetic" not in (tmp_path / "real" / "report.md").read_text().lower()
+    def add(directory: Path) -> None:
+        seen.extend(sorted(path.name for path in directory.iterdir()))
+        (directory / "page.html").write_text("<p>")
+
+    manifest = save(tmp_path / "r1", make_run(), add)
+
+    assert seen == FILES
+    assert "page.html" in verify(tmp_path / "r1")["files"]
+    assert list(manifest["files"]) == sorted({*FILES, "page.html"} - {"manifest.json"})
 
 
-def test_the_report_tells_the_facts_of_the_run(make_run: Any, tmp_path: Path) -> None:
-    run = make_run()
-    save(tmp_path / "r1", run)
+def test_an_addition_that_fails_leaves_nothing(make_run: Any, tmp_path: Path) -> None:
+    def add(_: Path) -> None:
+        raise DataError("no page today")
 
-    report = (tmp_path / "r1" / "report.md").read_text()
+    with pytest.raises(DataError, match="no page today"):
+        save(tmp_path / "saved" / "r1", make_run(), add)
 
-    assert "99 images = 96 kept + 3 quarantined (2 empty, 1 undecodable)" in report
-    assert "repairs of kept images: 4 cmyk, 1 format_png" in report
-    assert f"| top-1 error | {run.metrics['top1_error']:.2%} (95 % interval" in report
-    assert "| train | 1.2 |" in report
-    assert "tench, Tinca tinca" in report
-    assert "some &#124; data" in report
+    assert list((tmp_path / "saved").iterdir()) == []
+
+
+def test_a_file_that_is_made_anew_is_listed_anew(make_run: Any, tmp_path: Path) -> None:
+    save(tmp_path / "r1", make_run())
+
+    replace_file(tmp_path / "r1", "page.html", b"first")
+    replace_file(tmp_path / "r1", "page.html", b"second, longer")
+
+    assert verify(tmp_path / "r1")["files"]["page.html"]["bytes"] == 14
+    assert sorted(path.name for path in (tmp_path / "r1").iterdir()) == sorted(
+        [*FILES, "page.html"]
+    )
 
 
 def test_metrics_json_is_what_was_measured(make_run: Any, tmp_path: Path) -> None:

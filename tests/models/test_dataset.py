@@ -75,7 +75,7 @@ def test_an_unsorted_shard_is_refused(records: list[Record]) -> None:
 
 
 def test_a_value_that_is_no_vector_is_refused_with_the_image_named() -> None:
-    reader = shard([("train\t00\ttrain/n01/a.JPEG", b"12345")])
+    reader = shard([("train\t00\ttrain/n01/a.JPEG\t-", b"12345")])
 
     with pytest.raises(DataError, match=r"train/n01/a\.JPEG is not a vector"):
         list(merge_parts([reader], "train"))
@@ -84,6 +84,14 @@ def test_a_value_that_is_no_vector_is_refused_with_the_image_named() -> None:
 def test_a_key_that_is_no_image_is_refused() -> None:
     with pytest.raises(DataError, match="not the key of a shard's record"):
         list(merge_parts([shard([("train\tnonsense", b"1234")])], "train"))
+
+
+def test_shards_of_two_runs_are_refused() -> None:
+    keys = [shard_key(f"train/n01/{name}.JPEG", 0, 0.0, 0.0, tag=name) for name in "ab"]
+    readers = [shard([(key, encode_vector(np.zeros(3, np.float32)))]) for key in keys]
+
+    with pytest.raises(DataError, match=r"two different runs are mixed \(tags a, b\)"):
+        list(merge_parts(readers, "train"))
 
 
 def test_no_shards_give_no_images() -> None:

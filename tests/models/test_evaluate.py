@@ -1,96 +1,96 @@
-from typing import Any
+import json
+from math import log
 
-import numpy as np
 import pytest
-from sklearn.linear_model import RidgeClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
-from models.dataset import Pair
-from models.evaluate import Evaluation, error_interval, evaluate
-from mr_jobs.lib.imagenet import ImageKey
-
-CLASS_INDEX = {"n1": 0, "n2": 1, "n3": 2}
+from models.evaluate import Evaluation, error_interval
+from mr_jobs.lib.tally import Tally
 
 
-@pytest.fixture
-def identity() -> Pipeline:
-    """A model whose three scores are the vector's three numbers."""
-    classifier = RidgeClassifier().fit(np.eye(3), list(CLASS_INDEX))
-    classifier.coef_, classifier.intercept_ = np.eye(3), np.zeros(3)
-    return Pipeline([("as it is", FunctionTransformer()), ("classify", classifier)])
+def counted(*images: tuple[str, list[str]]) -> Tally:
+    """Count images given as (true wnid, best wnids)."""
+    tally = Tally()
+    for truth, best in images:
+        tally.count("val", truth, best)
+    return tally
 
 
-def image(wnid: str, name: str, *vector: float) -> Pair:
-    return ImageKey("val", wnid, name), np.array(vector, np.float32)
+def evaluation(*images: tuple[str, list[str]], top_k: int = 2) -> Evaluation:
+    return Evaluation.from_tally(counted(*images), "val", ["n1", "n2", "n3"], top_k)
 
 
-def run(estimator: Any, *pairs: Pair, top_k: int = 2) -> Evaluation:
-    return evaluate(estimator, pairs, CLASS_INDEX, top_k)
-
-
-def test_errors_are_counted_for_each_synset(identity: Pipeline) -> None:
-    result = run(
-        identity,
-        image("n1", "a", 3, 2, 1),  # right
-        image("n1", "b", 2, 3, 1),  # second best
-        image("n1", "c", 1, 2, 3),  # third best
-        image("n3", "d", 1, 2, 3),  # right
+def test_errors_are_counted_for_each_synset() -> None:
+    result = evaluation(
+        ("n1", ["n1", "n2"]), ("n1", ["n2", "n1"]), ("n1", ["n3", "n2"]), ("n3", ["n3", "n1"])
     )
 
     assert result.synsets == {"n1": (3, 2, 1), "n3": (1, 0, 0)}
     assert (result.n_images, result.n_top1_errors, result.n_topk_errors) == (4, 2, 1)
     assert result.most_confused() == [("n1", "n2", 1), ("n1", "n3", 1)]
     assert result.most_confused(1) == [("n1", "n2", 1)]
+    assert list(result.confusion_rows()) == [
+        ("n1", "n1", 1), ("n1", "n2", 1), ("n1", "n3", 1), ("n3", "n3", 1),
+    ]  # fmt: skip
 
 
-def test_predictions_are_best_first_with_their_scores(identity: Pipeline) -> None:
-    result = run(identity, image("n1", "a", 0.5, 4, 1))
-
-    assert result.predictions == [(ImageKey("val", "n1", "a"), ((1, 4.0), (2, 1.0)))]
-
-
-def test_of_equal_scores_the_lower_class_index_wins(identity: Pipeline) -> None:
-    result = run(identity, image("n3", "a", 1, 1, 1), image("n1", "b", 1, 1, 1))
-
-    assert result.synsets == {"n3": (1, 1, 1), "n1": (1, 0, 0)}
-
-
-def test_a_synset_without_training_images_counts_as_errors(identity: Pipeline) -> None:
-    result = run(identity, image("n9", "a", 1, 2, 3), image("n3", "b", 1, 2, 3))
+def test_a_synset_without_training_images_counts_as_errors() -> None:
+    result = evaluation(("n9", ["n1", "n2"]), ("n3", ["n3", "n2"]))
 
     assert (result.n_images, result.n_top1_errors, result.n_topk_errors) == (2, 1, 1)
     assert result.unknown_synsets() == {"n9": 1}
-    assert result.most_confused() == [("n9", "n3", 1)]
+    assert result.most_confused() == [("n9", "n1", 1)]
 
 
-def test_an_image_without_a_label_is_predicted_and_not_counted(identity: Pipeline) -> None:
-    result = run(identity, image("unlabelled", "a", 1, 2, 3))
+def test_images_without_a_label_are_not_counted_as_images() -> None:
+    tally = Tally()
+    tally.add(("val", "unlabelled"), (7,))
 
-    assert len(result.predictions) == 1
-    assert result.n_images == 0
+    result = Evaluation.from_tally(tally, "val", ["n1", "n2"], 5)
 
-
-def test_with_fewer_classes_than_k_all_of_them_are_looked_at(identity: Pipeline) -> None:
-    result = run(identity, image("n1", "a", 1, 2, 3), top_k=5)
-
-    assert result.top_k == 3
-    assert result.n_topk_errors == 0
+    assert (result.n_images, result.n_unlabelled) == (0, 7)
+    assert result.calibration is None
 
 
-def test_no_images_give_no_errors(identity: Pipeline) -> None:
-    assert run(identity).n_images == 0
+def test_with_fewer_classes_than_k_all_of_them_are_looked_at() -> None:
+    assert evaluation(("n1", ["n3", "n2", "n1"]), top_k=5).top_k == 3
 
 
-def test_blocks_do_not_change_the_result(identity: Pipeline) -> None:
-    random = np.random.default_rng(0)
-    pairs = [image(f"n{row % 3 + 1}", f"{row}", *random.random(3)) for row in range(2500)]
+def test_no_images_give_no_errors() -> None:
+    assert evaluation().n_images == 0
 
-    whole = run(identity, *pairs)
-    parts = [run(identity, *pairs[start : start + 100]) for start in range(0, 2500, 100)]
 
-    assert whole.n_top1_errors == sum(part.n_top1_errors for part in parts)
-    assert whole.predictions == [p for part in parts for p in part.predictions]
+def test_the_sums_of_several_tasks_add_up() -> None:
+    images = [("n1", ["n1"]), ("n2", ["n1"]), ("n1", ["n2"]), ("n1", ["n1"])]
+    together = Tally()
+    for part in (counted(*images[:1]), counted(*images[1:])):
+        for name, numbers in part.sums.items():
+            together.add(name, numbers)
+
+    assert together.sums == counted(*images).sums
+
+
+def test_costs_are_means_over_the_images_beside_the_height_of_the_tree() -> None:
+    tally = counted(("n1", ["n1"]), ("n1", ["n2"]), ("n1", ["n3"]), ("n2", ["n1"]))
+    tally.add(("val", "cost"), (4, 9, 2))
+
+    result = Evaluation.from_tally(tally, "val", ["n1", "n2", "n3"], 2, 12)
+
+    assert result.hierarchical_cost == {"top1": 2.25, "topk": 0.5, "max_height": 12}
+    assert Evaluation.from_tally(tally, "val", ["n1"], 2).hierarchical_cost is None
+    assert Evaluation.from_tally(tally, "test", ["n1"], 2, 12).hierarchical_cost is None
+
+
+def test_json_keeps_everything() -> None:
+    tally = counted(("n1", ["n1", "n2"]), ("n9", ["n2", "n1"]))
+    tally.calibrate("val", True, 0.9, -log(0.9))
+    tally.add(("val", "cost"), (2, 1, 1))
+    result = Evaluation.from_tally(tally, "val", ["n1", "n2"], 2, 3)
+
+    told = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+
+    assert Evaluation.from_dict(told) == result
+    assert told["confusion"] == [["n1", "n1", 1], ["n9", "n2", 1]]
+    assert (told["n_images"], told["unknown_synsets"]) == (2, {"n9": 1})
 
 
 @pytest.mark.parametrize(

@@ -1,85 +1,59 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from models.artifact import Run, save
-from models.dataset import Pair, index_classes
-from models.evaluate import evaluate
-from models.metrics import build_metrics
-from models.predict import predict
-from models.settings import ModelSettings
-from models.train import fit
-from mr_jobs.lib.errors import DataError
+from models import predict as predicting
+from models.artifact import CODEBOOKS, replace_file
+from models.predict import ImageFile, ImagePrediction, predict, serve
+from mr_jobs.lib.errors import DataError, ImageError
 from mr_jobs.lib.features import FeatureSpec
-from mr_jobs.lib.imagenet import ImageKey
-
-SPEC = FeatureSpec(hsv_grids=(1,), lab_px=4)
-COLOURS = {"n01": (200, 60, 40), "n02": (40, 190, 60), "n03": (50, 40, 210)}
-WORDS = {"n01": "blue thing", "n02": "green thing", "n03": "red thing"}
-
-
-def encode(wnid: str, number: int) -> bytes:
-    random = np.random.default_rng(number)
-    image: NDArray[np.uint8] = np.full((90, 120, 3), COLOURS[wnid], np.uint8)
-    image[20:50, 10 + number : 60] = random.integers(0, 255, (30, 50 - number, 3), np.uint8)
-    return cv2.imencode(".jpg", image)[1].tobytes()
-
-
-def pairs_of(split: str, numbers: range) -> list[Pair]:
-    return [
-        (ImageKey(split, wnid, f"{wnid}_{number}.JPEG"), SPEC.extract(encode(wnid, number)))
-        for number in numbers
-        for wnid in COLOURS
-    ]
+from tests.models.made_model import LEARNED, PLAIN, codebooks_of, encode, save_model
 
 
 @pytest.fixture(scope="module")
 def run_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    train, val = pairs_of("train", range(10)), pairs_of("val", range(10, 14))
-    classes = index_classes(COLOURS)
-    found = {}
-    for kind in ("lda", "ridge"):
-        fitted = fit(lambda: iter(train), classes, ModelSettings(kind=kind, shrinkage=0.5))
-        result = evaluate(fitted.estimator, val, classes, 5)
-        metrics = build_metrics({"run_id": kind, "steps": []}, fitted, result)
-        run = Run(fitted, SPEC, metrics, result, None, WORDS, None, {}, {}, "")
-        found[kind] = tmp_path_factory.mktemp("saved") / kind
-        save(found[kind], run)
-    return found
+    folder = tmp_path_factory.mktemp("saved")
+    return {kind: save_model(folder / kind, kind) for kind in ("lda", "ridge")}
 
 
-@pytest.fixture
-def image_path(tmp_path: Path) -> Path:
-    path = tmp_path / "a photograph.png"
-    path.write_bytes(encode("n02", 12))
-    return path
+def image(wnid: str, number: int = 12) -> ImageFile:
+    return ImageFile(f"{wnid}_{number}.JPEG", lambda: encode(wnid, number))
 
 
-def test_an_image_gets_synset_names_with_probabilities(
-    run_dirs: dict[str, Path], image_path: Path
-) -> None:
-    [prediction] = predict(run_dirs["lda"], [image_path])
+def unusable(error: Exception) -> ImageFile:
+    def read() -> bytes:
+        raise error
+
+    return ImageFile("broken", read)
+
+
+def predictions(run_dir: Path, *images: ImageFile, top_k: int | None = None) -> Any:
+    return list(predict(serve(run_dir), images, top_k))
+
+
+def test_an_image_gets_synset_names_with_probabilities(run_dirs: dict[str, Path]) -> None:
+    [prediction] = predictions(run_dirs["lda"], image("n02"))
 
     assert prediction.error is None
+    assert prediction.path == "n02_12.JPEG"
     assert prediction.best[0][:2] == ("n02", "green thing")
     assert sum(synset.score for synset in prediction.best) == pytest.approx(1.0)
 
 
-def test_a_ridge_gives_decision_values(run_dirs: dict[str, Path], image_path: Path) -> None:
-    [prediction] = predict(run_dirs["ridge"], [image_path], top_k=2)
+def test_a_ridge_gives_decision_values(run_dirs: dict[str, Path]) -> None:
+    [prediction] = predictions(run_dirs["ridge"], image("n02"), top_k=2)
 
     assert prediction.best[0].wnid == "n02"
     assert len(prediction.best) == 2
 
 
-def test_an_image_of_the_data_scores_as_in_the_evaluation(
-    run_dirs: dict[str, Path], image_path: Path
-) -> None:
-    [prediction] = predict(run_dirs["lda"], [image_path])
+def test_an_image_of_the_data_scores_as_in_the_evaluation(run_dirs: dict[str, Path]) -> None:
+    [prediction] = predictions(run_dirs["lda"], image("n02"))
 
     rows = (run_dirs["lda"] / "predictions.tsv").read_text().splitlines()
     [row] = [row.split("\t") for row in rows if row.startswith("n02_12\t")]
@@ -89,34 +63,98 @@ def test_an_image_of_the_data_scores_as_in_the_evaluation(
     )
 
 
-def test_files_that_cannot_be_used_do_not_stop_the_others(
-    run_dirs: dict[str, Path], image_path: Path, tmp_path: Path
-) -> None:
-    page, empty = tmp_path / "page.JPEG", tmp_path / "empty.JPEG"
-    page.write_text("<html>")
-    empty.touch()
-    paths = [tmp_path / "none.JPEG", page, tmp_path, empty, image_path]
+def test_images_that_cannot_be_used_do_not_stop_the_others(run_dirs: dict[str, Path]) -> None:
+    images = [
+        ImageFile("page", lambda: b"<html>"),
+        image("n01"),
+        unusable(FileNotFoundError(2, "No such file or directory")),
+        unusable(ImageError("too_large", "more than 32 MiB")),
+        ImageFile("nothing", lambda: b""),
+        image("n03"),
+    ]
 
-    predictions = list(predict(run_dirs["lda"], paths))
+    found = predictions(run_dirs["lda"], *images)
 
-    assert [prediction.path for prediction in predictions] == paths
-    assert [prediction.error for prediction in predictions] == [
-        "No such file or directory",
+    assert [prediction.path for prediction in found] == [image.name for image in images]
+    assert [prediction.error for prediction in found] == [
         "not_an_image",
-        "Is a directory",
+        None,
+        "No such file or directory",
+        "too_large: more than 32 MiB",
         "empty",
         None,
     ]
-    assert [bool(prediction.best) for prediction in predictions] == [False] * 4 + [True]
+    assert [p.best[0].wnid if p.best else None for p in found] == [
+        *(None, "n01", None, None, None, "n03")
+    ]
+
+
+def test_a_score_has_the_same_bits_whatever_is_predicted_with_it(
+    run_dirs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [image(wnid, number) for number in range(3) for wnid in ("n01", "n02", "n03")]
+    alone = [predictions(run_dirs["lda"], each)[0] for each in images]
+
+    monkeypatch.setattr(predicting, "BATCH", 4)
+    together = predictions(run_dirs["lda"], *images[:5], unusable(OSError("x")), *images[5:])
+
+    assert [each for each in together if each.error is None] == alone
+
+
+def test_images_are_read_when_their_predictions_are_wanted(
+    run_dirs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "BATCH", 2)
+    drawn = []
+
+    def images() -> Iterator[ImageFile]:
+        for number in range(9):
+            drawn.append(number)
+            yield image("n01", number)
+
+    found: Iterator[ImagePrediction] = predict(serve(run_dirs["lda"]), images())
+    next(found)
+
+    assert drawn == [0, 1]
 
 
 def test_a_model_of_other_feature_code_is_refused(
-    run_dirs: dict[str, Path], image_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_dirs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def another(self: Any) -> str:
-        return "0123456789abcdef"
-
-    monkeypatch.setattr(FeatureSpec, "fingerprint", another)
+    monkeypatch.setattr(FeatureSpec, "fingerprint", lambda *_: "0123456789abcdef")
 
     with pytest.raises(DataError, match="another version of the feature code"):
-        predict(run_dirs["lda"], [image_path])
+        serve(run_dirs["lda"])
+
+
+def test_a_model_of_features_that_are_no_more_is_refused(tmp_path: Path) -> None:
+    run_dir = save_model(tmp_path)
+    info = json.loads((run_dir / "model.json").read_bytes())
+    info["features"]["hog_cell_px"] = 8
+    replace_file(run_dir, "model.json", json.dumps(info).encode())
+
+    with pytest.raises(DataError, match="another version of the feature code"):
+        serve(run_dir)
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_codebooks_that_are_not_the_models_own_are_refused(
+    tmp_path: Path, seed: int | None
+) -> None:
+    run_dir = save_model(tmp_path, spec=LEARNED)
+    other = codebooks_of(LEARNED, seed) if seed else codebooks_of(PLAIN)
+    assert predictions(run_dir, image("n02"))[0].best
+
+    replace_file(run_dir, CODEBOOKS, other.to_bytes())
+
+    with pytest.raises(DataError, match="or with other codebooks than those beside it"):
+        serve(run_dir)
+
+
+def test_a_damaged_codebook_is_found_by_its_hash(tmp_path: Path) -> None:
+    run_dir = save_model(tmp_path, spec=LEARNED)
+    with (run_dir / CODEBOOKS).open("ab") as file:
+        file.write(b"x")
+
+    with pytest.raises(DataError, match=r"codebooks\.npz: sha256 differs"):
+        serve(run_dir)

@@ -57,7 +57,14 @@ def test_a_folder_stands_for_its_data_files(bundle: Any, run_job: Any, jpeg: Any
     path = bundle(("train/n01/a.JPEG", jpeg()))
     (path.parent / "_manifest.json").write_text("{}")
 
-    assert len(run_job(MRExtractFeatures, path.parent).records) == 1
+    assert (
+        len(
+            run_job(
+                MRExtractFeatures, path.parent, args=("--features", '{"features": ["lab_pixels"]}')
+            ).records
+        )
+        == 1
+    )
 
 
 def test_a_folder_without_data_files_is_an_error(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.records import decode_vector
 from mr_jobs.mr_extract_features import MRExtractFeatures
 
+SPEC = {"features": ["hog", "hsv_pyramid"], "hsv_pyramid": {"grids": [1, 2]}}
+PLAIN = ("--features", json.dumps(SPEC))
+
 
 def test_empty_bundle_gives_no_vectors(run_job: Any, bundle: Any) -> None:
-    assert run_job(MRExtractFeatures, bundle()).records == []
+    assert run_job(MRExtractFeatures, bundle(), args=PLAIN).records == []
 
 
 def test_image_that_does_not_decode_is_counted_and_left_out(
@@ -26,7 +29,7 @@ def test_image_that_does_not_decode_is_counted_and_left_out(
         ("quarantine/unlabelled/v.JPEG", jpeg()),
     )
 
-    result = run_job(MRExtractFeatures, path)
+    result = run_job(MRExtractFeatures, path, args=PLAIN)
 
     assert [key for key, _ in result.records] == ["train/n01/ok.JPEG"]
     assert result.counters["read"] == 4
@@ -37,15 +40,14 @@ def test_image_that_does_not_decode_is_counted_and_left_out(
 
 def test_vectors_are_those_of_the_library_function(run_job: Any, bundle: Any, jpeg: Any) -> None:
     encoded = jpeg(seed=3)
-    spec = {"hsv_grids": [1, 2], "lab_px": 0}
 
     result = run_job(
         MRExtractFeatures,
         bundle(("train/n01/a.JPEG", encoded)),
-        args=("--features", json.dumps(spec)),
+        args=PLAIN,
     )
 
-    expected = FeatureSpec(hsv_grids=(1, 2), lab_px=0).extract(encoded)
+    expected = FeatureSpec.from_dict(SPEC).extract(encoded)
     assert np.array_equal(decode_vector(result.records[0][1]), expected)
 
 
@@ -56,8 +58,8 @@ def test_records_are_the_same_whatever_the_bundling_and_the_runner(
     whole = bundle(*images, name="whole")
     parts = [bundle(*images[:1], name="first"), bundle(*images[1:], name="rest")]
 
-    inline = run_job(MRExtractFeatures, whole)
-    local = run_job(MRExtractFeatures, *parts, runner="local")
+    inline = run_job(MRExtractFeatures, whole, args=PLAIN)
+    local = run_job(MRExtractFeatures, *parts, runner="local", args=PLAIN)
 
     assert sorted(inline.records) == sorted(local.records)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mr_jobs.lib.duplicates import GroupRow
+from mr_jobs.lib.records import ShardKey
 from mr_jobs.lib.sequencefile import Reader
 from mr_jobs.mr_split_shards import MRSplitShards
 
@@ -19,7 +20,8 @@ def _features(n: int, split: str = "train", classes: int = 4) -> list[tuple[str,
 
 
 def _sides(result: Any) -> dict[str, str]:
-    return {key.split("/", 1)[1]: key.split("\t")[0] for key, _ in result.records}
+    keys = [ShardKey.parse(key) for key, _ in result.records]
+    return {f"{key.image.wnid}/{key.image.file_name}": key.split for key in keys}
 
 
 def test_vectors_pass_the_shuffle_unchanged(run_job: Any, bundle: Any) -> None:
@@ -102,6 +104,16 @@ def test_leaks_are_moved_to_a_split_of_their_own_and_counted(
     assert [key.split("\t")[2] for key, _ in result.records if key.startswith("leaked")] == [
         "train/n03/3.JPEG"
     ]
+
+
+def test_every_record_carries_the_tag_of_its_run(run_job: Any, bundle: Any) -> None:
+    path = bundle(*_features(8), *_features(3, "val"))
+
+    tagged = run_job(MRSplitShards, path, args=("--shard-tag", "0123abcd"))
+    by_hand = run_job(MRSplitShards, path)
+
+    assert {key.split("\t")[3] for key, _ in tagged.records} == {"0123abcd"}
+    assert {key.split("\t")[3] for key, _ in by_hand.records} == {"-"}
 
 
 def test_another_seed_gives_another_division(run_job: Any, bundle: Any) -> None:

@@ -50,9 +50,12 @@ def test_features_of_selected_images_are_those_they_would_have_among_all(
     keys = [f"train/n01/{i}.JPEG" for i in range(4)]
     path = bundle(*((key, jpeg(seed=i)) for i, key in enumerate(keys)))
 
-    some = run_job(MRExtractFeatures, path, args=selecting(tmp_path / "selection", *keys[1:3]))
+    plain = ("--features", '{"features": ["hog", "lab_pixels"]}')
+    some = run_job(
+        MRExtractFeatures, path, args=(*plain, *selecting(tmp_path / "selection", *keys[1:3]))
+    )
 
-    assert some.records == run_job(MRExtractFeatures, path).records[1:3]
+    assert some.records == run_job(MRExtractFeatures, path, args=plain).records[1:3]
     assert some.counters == {"read": 2, "featurized": 2, "unselected": 2}
 
 

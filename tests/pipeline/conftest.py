@@ -15,11 +15,11 @@ from pipeline import cluster, commands, images, runs, save_step
 
 SMALL_FEATURES = """
 [features]
+features = ["hog", "hsv_pyramid"]
 image_px = 48
-hog_cell_px = 24
-hog_block_px = 48
-hsv_grids = [1]
-lab_px = 0
+
+[features.hsv_pyramid]
+grids = [1]
 """
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from mr_jobs.lib.errors import ConfigError
+from mr_jobs.lib.features.registry import FEATURES
 from mr_jobs.lib.repair import RepairSettings
-from pipeline.config import Config
+from pipeline.config import CONFIGS, Config, find_config
 
 
 def test_pipeline_toml_shows_every_key_with_its_default() -> None:
@@ -17,8 +19,30 @@ def test_every_key_of_the_configuration_stands_in_pipeline_toml(repo_root: Path)
     text = (repo_root / "pipeline.toml").read_text()
 
     for table in Config.load().to_dict().values():
-        for key in table:
-            assert f"\n{key} = " in text
+        for key, value in table.items():
+            if isinstance(value, dict):
+                assert f"\n[features.{key}]" in text
+                assert all(f"\n{parameter} = " in text for parameter in value)
+            else:
+                assert f"\n{key} = " in text
+
+
+def test_every_feature_has_its_table_in_pipeline_toml(repo_root: Path) -> None:
+    tables = tomllib.loads((repo_root / "pipeline.toml").read_text())["features"]
+
+    for name, feature in FEATURES.items():
+        assert tables[name] == feature().to_dict()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_configuration_of_configs_is_whole(path: Path) -> None:
+    assert find_config(path.stem) == path
+    assert Config.load(path).features.n_features < 9000
+
+
+def test_a_configuration_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(ConfigError, match="by name there are 32px, best, fast"):
+        find_config("slow")
 
 
 @pytest.mark.parametrize(

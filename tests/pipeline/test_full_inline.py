@@ -20,7 +20,13 @@ def test_full_ends_with_the_errors_and_the_path_of_the_run(cli: Any, folder_data
     assert "36 = 36 kept + 0 quarantined" in answer.out
     run_dir = Path(answer.out.split("run          ")[1].splitlines()[0])
     names = {path.name for path in run_dir.iterdir()}
-    assert {"model.joblib", "metrics.json", "predictions.tsv", "report.md", "manifest.json"} < names
+    assert {
+        "model.joblib",
+        "metrics.json",
+        "predictions.tsv",
+        "report.html",
+        "manifest.json",
+    } < names
 
 
 def test_json_has_the_keys_of_metrics_json(cli: Any, folder_data: Any) -> None:
@@ -109,7 +115,8 @@ def test_steps_run_alone_one_after_the_other(cli: Any, folder_data: Any) -> None
     assert early.code == 2
     assert "split needs the output of features; run `bin/pipeline features --run-id" in early.err
 
-    for step in ("bundle", "catalog", "features", "split", "train", "evaluate", "save"):
+    steps = ("bundle", "catalog", "codebook", "features", "split")
+    for step in (*steps, "train", "evaluate", "index", "save"):
         answer = cli(step, "--run-id", "r1")
         assert answer.code == 0, answer.err
 
@@ -120,8 +127,8 @@ def test_dry_run_lists_the_steps_and_does_nothing(
     answer = cli("full", "--data", folder_data(), "--dry-run")
 
     assert [line.split()[0] for line in answer.out.splitlines()] == [
-        "run", "deploy", "ingest", "bundle", "catalog", "group", "features", "split", "train",
-        "evaluate", "index", "save", "destroy",
+        "run", "deploy", "ingest", "bundle", "catalog", "group", "codebook", "features", "split",
+        "train", "evaluate", "index", "save", "destroy",
     ]  # fmt: skip
     assert not own_var.exists()
 

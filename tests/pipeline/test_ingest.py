@@ -165,6 +165,20 @@ def test_an_image_that_changed_under_its_name_is_refused_and_listed(
     assert _refused(store_dir) == [("train/n00000001.tar", "n00000001_0.JPEG", "changed")]
 
 
+def test_a_store_whose_last_new_images_were_all_refused_is_complete(
+    cli: Any, folder_data: Any
+) -> None:
+    data = folder_data(n_classes=2, n_images=3)
+    _ingest(cli, data)
+    (data / "n00000001" / "n00000001_0.JPEG").write_bytes(b"other bytes")
+
+    _ingest(cli, data)
+
+    (store,) = cli("images", "--json").json()["image_stores"]
+    assert store["batches"] == 2
+    assert store["complete"]
+
+
 def test_two_members_of_one_name_are_one_image_and_one_refusal(
     cli: Any, folder_data: Any, store_dir: Path, tmp_path: Path, make_tar: Any
 ) -> None:

@@ -50,7 +50,7 @@ def _top1_error(features: NDArray[np.float32], n_classes: int, n_train: int) -> 
 
 
 def test_shape_alone_and_colour_alone_do_clearly_worse_than_both() -> None:
-    spec = FeatureSpec()
+    spec = FeatureSpec(features=("hog", "hsv_pyramid", "lab_pixels"))
     vectors = np.array(
         [
             spec.from_image(draw(CLASSES[label], np.random.default_rng([7, label, i])).pixels)

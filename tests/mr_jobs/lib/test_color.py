@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mr_jobs.lib.color import hsv_histograms, lab_pixels
+from mr_jobs.lib.color import LAB, color_histograms, lab_pixels
 
 
 def noise(height_px: int, width_px: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height_px, width_px, 3), np.uint8)
 
 
-def brute_force(image: NDArray[np.uint8], bins: tuple[int, int, int], grid: int) -> list[float]:
+def brute_force(
+    image: NDArray[np.uint8], bins: tuple[int, int, int], grid: int
+) -> list[list[float]]:
     """Count one pixel at a time."""
     counts = np.zeros((grid, grid, *bins))
     height, width = image.shape[:2]
@@ -32,7 +33,7 @@ def brute_force(image: NDArray[np.uint8], bins: tuple[int, int, int], grid: int)
             value * bins[2] // 256,
         ] += 1
     cells = counts.reshape(grid * grid, -1)
-    return [math.sqrt(n / cell.sum()) for cell in cells for n in cell]
+    return [[n / cell.sum() for n in cell] for cell in cells]
 
 
 @pytest.mark.parametrize("grid", [1, 2, 3, 4])
@@ -40,26 +41,25 @@ def brute_force(image: NDArray[np.uint8], bins: tuple[int, int, int], grid: int)
 def test_the_histogram_is_that_of_brute_force(bins: tuple[int, int, int], grid: int) -> None:
     image = noise(21, 30)
 
-    (histogram,) = hsv_histograms(image, bins=bins, grids=(grid,))
+    (histogram,) = color_histograms(image, bins=bins, grids=(grid,))
 
-    assert histogram.dtype == np.float32
     np.testing.assert_allclose(histogram, brute_force(image, bins, grid), rtol=1e-6)
 
 
-def test_three_pixels_in_four_of_one_colour_give_the_root_of_three_quarters() -> None:
+def test_three_pixels_in_four_of_one_colour_give_three_quarters() -> None:
     image = np.zeros((2, 2, 3), np.uint8)
     image[0, 0] = (255, 255, 255)  # value 255: the last bin of value; black: the first
 
-    (histogram,) = hsv_histograms(image, bins=(1, 1, 4))
+    (histogram,) = color_histograms(image, bins=(1, 1, 4))
 
-    np.testing.assert_allclose(histogram, [math.sqrt(3 / 4), 0, 0, math.sqrt(1 / 4)])
+    np.testing.assert_allclose(histogram, [[3 / 4, 0, 0, 1 / 4]])
 
 
 def test_each_cell_describes_its_own_part_of_the_image() -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     image[:4, 4:] = 255  # the cell of the first row and second column
 
-    _, histogram = hsv_histograms(image, bins=(1, 1, 2), grids=(1, 2))
+    _, histogram = color_histograms(image, bins=(1, 1, 2), grids=(1, 2))
 
     assert histogram.reshape(4, 2).tolist() == [[1, 0], [0, 1], [1, 0], [1, 0]]
 
@@ -68,7 +68,7 @@ def test_the_order_of_pixels_does_not_change_a_whole_histogram() -> None:
     image = noise(16, 16)
     shuffled = np.random.default_rng(1).permutation(image.reshape(-1, 3)).reshape(image.shape)
 
-    assert (hsv_histograms(image)[0] == hsv_histograms(shuffled)[0]).all()
+    assert (color_histograms(image)[0] == color_histograms(shuffled)[0]).all()
 
 
 def test_the_size_of_an_image_does_not_change_its_histograms() -> None:
@@ -76,15 +76,25 @@ def test_the_size_of_an_image_does_not_change_its_histograms() -> None:
     larger = image.repeat(3, axis=0).repeat(3, axis=1)
 
     for small, large in zip(
-        hsv_histograms(image, grids=(1, 2, 4)), hsv_histograms(larger, grids=(1, 2, 4)), strict=True
+        color_histograms(image, grids=(1, 2, 4)),
+        color_histograms(larger, grids=(1, 2, 4)),
+        strict=True,
     ):
         np.testing.assert_allclose(small, large, rtol=1e-6)
 
 
-def test_a_histogram_has_unit_length_in_each_cell() -> None:
-    (histogram,) = hsv_histograms(noise(13, 17), grids=(4,))
+def test_a_histogram_sums_to_one_in_each_cell() -> None:
+    (histogram,) = color_histograms(noise(13, 17), grids=(4,))
 
-    np.testing.assert_allclose((histogram.reshape(16, -1) ** 2).sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(histogram.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_grey_is_in_the_middle_bins_of_the_two_colour_axes_of_lab() -> None:
+    image = np.full((4, 4, 3), 200, np.uint8)
+
+    (histogram,) = color_histograms(image, LAB, bins=(1, 2, 2))
+
+    assert histogram.reshape(2, 2).tolist() == [[0, 0], [0, 1]]
 
 
 def test_lab_pixels_of_white_and_black_are_the_ends_of_lightness() -> None:

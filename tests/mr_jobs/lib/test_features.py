@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from mr_jobs.lib.images import decode
 from mr_jobs.lib.repair import RepairSettings
 
 MakeImage = Callable[..., bytes]
+PLAIN_NAMES = ("hog", "hsv_pyramid", "lab_pixels")  # those that need no codebook
+PLAIN = FeatureSpec(features=PLAIN_NAMES)
 
 EXTRACT_AND_HASH = """
 import hashlib, sys
@@ -26,7 +29,8 @@ import cv2
 from pathlib import Path
 from mr_jobs.lib.features import FeatureSpec
 cv2.setNumThreads(int(sys.argv[2]))
-print(hashlib.sha256(FeatureSpec().extract(Path(sys.argv[1]).read_bytes()).tobytes()).hexdigest())
+spec = FeatureSpec(features=("hog", "hsv_pyramid", "lab_pixels"))
+print(hashlib.sha256(spec.extract(Path(sys.argv[1]).read_bytes()).tobytes()).hexdigest())
 """
 
 
@@ -35,33 +39,86 @@ def hash_in_a_new_process(file: Path, n_threads: int) -> str:
     return subprocess.check_output(command, text=True, timeout=60).strip()
 
 
-def test_a_vector_has_the_promised_length_and_type(jpeg: MakeImage) -> None:
-    for spec in (
-        FeatureSpec(),
-        FeatureSpec(hsv_grids=(), lab_px=0),
-        FeatureSpec(image_px=144, hog_cell_px=24, hog_block_px=48, hog_stride_px=24, hog_bins=18),
-    ):
-        vector = spec.extract(jpeg())
+@pytest.mark.parametrize(
+    "spec",
+    [
+        PLAIN,
+        FeatureSpec(features=("lbp", "lab_pyramid")),
+        FeatureSpec(
+            features=("hog",),
+            image_px=128,
+            parameters={"hog": {"cell_px": 16, "block_px": 32, "stride_px": 16}},
+        ),
+        FeatureSpec(features=("hog",), parameters={"hog": {"map": "fourier", "n_fourier": 50}}),
+        FeatureSpec(
+            features=("hsv_pyramid", "lbp"),
+            parameters={"hsv_pyramid": {"map": "chi2"}, "lbp": {"map": "none"}},
+        ),
+    ],
+)
+def test_a_vector_has_the_promised_length_type_and_regions(
+    jpeg: MakeImage, spec: FeatureSpec
+) -> None:
+    vector = spec.extract(jpeg())
+    regions = spec.regions()
 
-        assert vector.shape == (spec.n_features,)
-        assert vector.dtype == np.float32
+    assert vector.shape == (spec.n_features,)
+    assert vector.dtype == np.float32
+    assert np.isfinite(vector).all()
+    assert regions.shape == (spec.n_features, 4)
+    assert (regions[:, :2] < regions[:, 2:]).all()
+    assert regions.min() >= 0
+    assert regions.max() <= 1
 
 
-def test_the_parts_follow_each_other_without_gap() -> None:
-    parts = FeatureSpec().slices()
+def test_values_are_multiples_of_a_4096th_so_that_sums_of_products_are_exact(
+    jpeg: MakeImage,
+) -> None:
+    vector = PLAIN.extract(jpeg()).astype(np.float64)
 
-    assert list(parts) == ["hog", "hsv_1", "hsv_2", "hsv_4", "lab"]
-    stops = [part.stop for part in parts.values()]
-    assert [part.start for part in parts.values()] == [0, *stops[:-1]]
-    assert stops[-1] == FeatureSpec().n_features
+    assert (vector * 4096 % 1 == 0).all()
+
+
+def test_the_pieces_and_the_features_follow_each_other_without_gap() -> None:
+    pieces = {**PLAIN.slices()}
+
+    assert list(pieces) == ["hog", "hsv_1", "hsv_2", "lab_pixels"]
+    assert list(PLAIN.parts()) == list(PLAIN_NAMES)
+    for parts in (pieces, PLAIN.parts()):
+        stops = [part.stop for part in parts.values()]
+        assert [part.start for part in parts.values()] == [0, *stops[:-1]]
+        assert stops[-1] == PLAIN.n_features
+
+
+def test_the_order_of_the_features_is_the_order_of_the_vector(jpeg: MakeImage) -> None:
+    turned = FeatureSpec(features=("lab_pixels", "hog"))
+
+    vector, plain = turned.extract(jpeg()), PLAIN.extract(jpeg())
+
+    for name in ("hog", "lab_pixels"):
+        assert (vector[turned.parts()[name]] == plain[PLAIN.parts()[name]]).all()
+
+
+def test_only_the_cells_of_a_region_change_with_its_pixels(jpeg: MakeImage) -> None:
+    image = decode(jpeg(144, 144))
+    changed = image.copy()
+    changed[100:140, 100:140] = 255 - changed[100:140, 100:140]
+
+    differ = PLAIN.from_image(image) != PLAIN.from_image(changed)
+
+    _, _, bottom, right = PLAIN.regions().T * 144
+    margin = 24  # HOG's votes reach into the next cell
+    outside = (bottom < 100 - margin) | (right < 100 - margin)
+    assert differ.any()
+    assert not differ[outside].any()
 
 
 def test_each_part_is_what_it_is_called(jpeg: MakeImage) -> None:
-    spec = FeatureSpec()
+    spec = PLAIN
     grey = spec.extract(jpeg(mode="L"))
     parts = spec.slices()
 
-    lab = grey[parts["lab"]].reshape(8, 8, 3)
+    lab = grey[parts["lab_pixels"]].reshape(8, 8, 3)
     colours = grey[parts["hsv_1"]].reshape(8, 4, 4)
     assert np.abs(lab[..., 1:] - 128 / 255).max() < 0.01  # no colour
     assert colours[1:].sum() + colours[:, 1:].sum() == 0  # neither hue nor saturation
@@ -72,26 +129,26 @@ def test_each_part_is_what_it_is_called(jpeg: MakeImage) -> None:
 def test_a_constant_image_gives_finite_values(colour: str) -> None:
     bgr = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (0, 0, 255)}[colour]
 
-    vector = FeatureSpec().from_image(np.full((20, 30, 3), bgr, np.uint8))
+    vector = PLAIN.from_image(np.full((20, 30, 3), bgr, np.uint8))
 
     assert np.isfinite(vector).all()
-    assert (vector[FeatureSpec().slices()["hog"]] == 0).all()
+    assert (vector[PLAIN.slices()["hog"]] == 0).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5)])
 def test_an_image_of_any_shape_has_finite_features(jpeg: MakeImage, size: tuple[int, int]) -> None:
-    assert np.isfinite(FeatureSpec().extract(jpeg(*size))).all()
+    assert np.isfinite(PLAIN.extract(jpeg(*size))).all()
 
 
 def test_the_vector_of_a_small_image_is_that_of_its_pixels(jpeg: MakeImage) -> None:
     encoded = jpeg()
 
-    assert (FeatureSpec().extract(encoded) == FeatureSpec().from_image(decode(encoded))).all()
+    assert (PLAIN.extract(encoded) == PLAIN.from_image(decode(encoded))).all()
 
 
 def test_reduced_decoding_keeps_the_vector_close(jpeg: MakeImage) -> None:
     encoded = jpeg(1200, 900)
-    spec = FeatureSpec()
+    spec = PLAIN
 
     reduced, full = spec.extract(encoded), spec.from_image(decode(encoded))
 
@@ -105,11 +162,9 @@ def test_an_image_rotated_by_exif_equals_the_rotated_image(jpeg: MakeImage) -> N
     turned = jpeg(60, 40, format="PNG", orientation=6)
     image = decode(jpeg(60, 40, format="PNG"))
 
-    expected = FeatureSpec().from_image(
-        np.asarray(cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE), np.uint8)
-    )
+    expected = PLAIN.from_image(np.asarray(cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE), np.uint8))
 
-    assert (FeatureSpec().extract(turned) == expected).all()
+    assert (PLAIN.extract(turned) == expected).all()
 
 
 def test_the_bytes_are_the_same_in_every_process_with_any_number_of_threads(
@@ -118,7 +173,7 @@ def test_the_bytes_are_the_same_in_every_process_with_any_number_of_threads(
     encoded = jpeg(640, 480)
     file = tmp_path / "image"
     file.write_bytes(encoded)
-    spec = FeatureSpec()
+    spec = PLAIN
 
     spec.extract(jpeg(seed=1))  # what came before leaves no trace
     here = hashlib.sha256(spec.extract(encoded).tobytes()).hexdigest()
@@ -130,29 +185,40 @@ def test_an_image_is_neither_changed_nor_kept(jpeg: MakeImage) -> None:
     image = decode(jpeg())
     image.setflags(write=False)
 
-    first = FeatureSpec().from_image(image)
+    first = PLAIN.from_image(image)
     kept = first.copy()
-    FeatureSpec().from_image(decode(jpeg(seed=1)))
+    PLAIN.from_image(decode(jpeg(seed=1)))
 
     assert (first == kept).all()
 
 
 def test_more_pixels_than_the_spec_allows_are_refused(jpeg: MakeImage) -> None:
     with pytest.raises(ImageError, match="too_many_pixels"):
-        FeatureSpec(max_image_px=100).extract(jpeg())
+        FeatureSpec(PLAIN_NAMES, max_image_px=100).extract(jpeg())
 
 
 def test_a_spec_survives_json_and_toml_types() -> None:
-    spec = FeatureSpec(image_px=96, hsv_bins=(4, 2, 2), hsv_grids=(1, 3), hog_signed=False)
+    spec = FeatureSpec(
+        features=("hsv_pyramid", "hog"),
+        image_px=96,
+        parameters={"hsv_pyramid": {"bins": (4, 2, 2), "grids": (1, 3)}, "hog": {"signed": False}},
+    )
 
-    assert FeatureSpec.from_dict(spec.to_dict()) == spec
-    assert FeatureSpec.from_dict({"hsv_grids": [1]}) == FeatureSpec(hsv_grids=(1,))
+    assert FeatureSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert FeatureSpec.from_dict({}) == FeatureSpec()
+    assert FeatureSpec.from_dict({"hog": {}}) == FeatureSpec()
 
 
 def test_the_fingerprint_names_the_parameters() -> None:
-    specs = [FeatureSpec(), FeatureSpec(lab_px=0), FeatureSpec(hog_signed=False)]
+    specs = [
+        FeatureSpec(),
+        PLAIN,
+        FeatureSpec(features=tuple(reversed(PLAIN_NAMES))),
+        FeatureSpec(features=PLAIN_NAMES, parameters={"hog": {"signed": True}}),
+        FeatureSpec(features=PLAIN_NAMES, image_px=96),
+    ]
 
-    assert len({spec.fingerprint() for spec in specs}) == 3
+    assert len({spec.fingerprint() for spec in specs}) == len(specs)
     assert FeatureSpec.from_dict({}).fingerprint() == FeatureSpec().fingerprint()
     assert len(FeatureSpec().fingerprint()) == 16
 
@@ -163,23 +229,36 @@ def test_the_fingerprint_names_the_parameters() -> None:
         ({"image_px": 4}, "image_px is 4"),
         ({"image_px": "128"}, "image_px is '128'"),
         ({"image_px": 128.0}, "image_px is 128.0"),
-        ({"lab_px": True}, "lab_px is True"),
-        ({"lab_px": -1}, "lab_px is -1"),
-        ({"image_px": 48, "lab_px": 49}, "lab_px is 49"),
-        ({"hog_bins": 1}, "hog_bins is 1"),
-        ({"hog_signed": 1}, "hog_signed is 1"),
-        ({"hog_block_px": 36}, "hog_block_px is 36"),
-        ({"hog_block_px": 256}, "hog_block_px is 256"),
-        ({"hog_stride_px": 13}, "hog_stride_px is 13"),
-        ({"hsv_bins": [8, 4]}, "hsv_bins"),
-        ({"hsv_bins": [181, 4, 4]}, "hsv_bins is 181"),
-        ({"hsv_bins": "844"}, "hsv_bins is '844'"),
-        ({"hsv_grids": 4}, "hsv_grids is 4"),
-        ({"hsv_grids": [0]}, "hsv_grids is 0"),
-        ({"hsv_grids": [2, 2]}, "only once"),
-        ({"hsv_grids": [64]}, "values"),
         ({"max_image_px": 0}, "max_image_px is 0"),
+        ({"features": []}, "at least one"),
+        ({"features": "hog"}, "list"),
+        ({"features": ["hog", "hog"]}, "only once"),
+        ({"features": ["hig"]}, "'hig'; known: hog"),
         ({"hog_cells": 16}, "hog_cells"),
+        ({"hog": {"cells": 16}}, "hog has no parameter cells"),
+        ({"hog": 16}, "hog is a table"),
+        ({"lab_pixels": {"side_px": True}}, "lab_pixels.side_px is True"),
+        ({"lab_pixels": {"side_px": 0}}, "side_px is 0"),
+        ({"image_px": 48, "lab_pixels": {"side_px": 49}}, "side_px is 49"),
+        ({"hog": {"n_bins": 1}}, "hog.n_bins is 1"),
+        ({"hog": {"signed": 1}}, "hog.signed is 1"),
+        ({"hog": {"block_px": 36}}, "block_px is 36"),
+        ({"hog": {"block_px": 256}}, "block_px is 256"),
+        ({"hog": {"stride_px": 13}}, "stride_px is 13"),
+        ({"hog": {"map": "wave"}}, "hog.map is 'wave'"),
+        ({"hsv_pyramid": {"bins": [8, 4]}}, "three integers"),
+        ({"hsv_pyramid": {"bins": [181, 4, 4]}}, "bins is \\[181"),
+        ({"hsv_pyramid": {"bins": "844"}}, "bins is '844'"),
+        ({"hsv_pyramid": {"grids": 4}}, "grids is 4"),
+        ({"hsv_pyramid": {"grids": [0]}}, "grids is \\[0\\]"),
+        ({"hsv_pyramid": {"grids": [2, 2]}}, "only once"),
+        ({"hsv_pyramid": {"grids": [64]}}, "values"),
+        ({"patches": {"coding": "hard"}}, "patches.coding"),
+        ({"patches": {"side_px": 200}}, "patches.side_px is 200"),
+        ({"patches": {"grid": 99}}, "patches.grid is 99"),
+        ({"fisher": {"cells_px": [8, 8]}}, "only once"),
+        ({"fisher": {"cells_px": [64]}}, "cells_px is \\[64\\]"),
+        ({"fisher": {"n_components": 129}}, "n_components is 129"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named(values: dict[str, Any], named: str) -> None:
@@ -189,10 +268,10 @@ def test_a_value_that_does_not_fit_is_named(values: dict[str, Any], named: str) 
 
 def test_a_vector_is_that_of_the_repaired_image(jpeg: Callable[..., bytes]) -> None:
     cut = jpeg(300, 200)[:-600]
-    lenient = FeatureSpec(repair=RepairSettings(min_decoded_share=0.3))
+    lenient = FeatureSpec(PLAIN_NAMES, repair=RepairSettings(min_decoded_share=0.3))
 
     vector = FeatureSpec.from_dict(lenient.to_dict()).extract(cut)
 
     assert (vector == lenient.from_image(lenient.decode(cut))).all()
     with pytest.raises(ImageError):
-        FeatureSpec().extract(cut)
+        PLAIN.extract(cut)

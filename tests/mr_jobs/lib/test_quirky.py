@@ -26,6 +26,7 @@ MOST_MIB = 1024
 REFUSAL_MIB = 200
 
 MakeImage = Callable[..., bytes]
+PLAIN = FeatureSpec(features=("hog", "hsv_pyramid", "lab_pixels"))
 
 DECODED = {"decoded"}
 REFUSED = {"empty", "not_an_image", "undecodable"}
@@ -77,10 +78,11 @@ import re, sys
 from pathlib import Path
 from mr_jobs.lib.errors import ImageError
 from mr_jobs.lib.features import FeatureSpec
+PLAIN = FeatureSpec(features=("hog", "hsv_pyramid", "lab_pixels"))
 n_extracted = 0
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
-        FeatureSpec().extract(path.read_bytes())
+        PLAIN.extract(path.read_bytes())
         n_extracted += 1
     except ImageError:
         pass
@@ -99,7 +101,7 @@ def extract_all(folder: Path) -> tuple[int, int]:
 
 def outcome_of(encoded: bytes) -> str:
     try:
-        vector = FeatureSpec().extract(encoded)
+        vector = PLAIN.extract(encoded)
     except ImageError as error:
         return error.reason
     assert np.isfinite(vector).all()
@@ -156,11 +158,13 @@ def test_every_repair_is_named(quirky_dir: Path, expected_outcomes: dict[str, se
 def test_the_share_of_the_truncated_photograph_decides_whether_it_is_kept(quirky_dir: Path) -> None:
     encoded = (quirky_dir / "images" / "truncated_body.JPEG").read_bytes()  # 60 % of its bytes
 
-    kept = FeatureSpec(repair=RepairSettings(min_decoded_share=0.6)).extract(encoded)
+    kept = FeatureSpec(PLAIN.features, repair=RepairSettings(min_decoded_share=0.6)).extract(
+        encoded
+    )
 
     assert np.isfinite(kept).all()
     with pytest.raises(ImageError, match=r"ends after 61\.9% of its rows"):
-        FeatureSpec(repair=RepairSettings(min_decoded_share=0.65)).extract(encoded)
+        FeatureSpec(PLAIN.features, repair=RepairSettings(min_decoded_share=0.65)).extract(encoded)
 
 
 def test_photographs_with_an_exif_orientation_come_upright(quirky_dir: Path) -> None:
@@ -174,7 +178,7 @@ def test_photographs_with_an_exif_orientation_come_upright(quirky_dir: Path) -> 
 def test_exact_duplicates_have_equal_vectors(quirky_dir: Path) -> None:
     a, b = (quirky_dir / "images" / f"exact_duplicate_{which}.JPEG" for which in "ab")
 
-    assert (FeatureSpec().extract(a.read_bytes()) == FeatureSpec().extract(b.read_bytes())).all()
+    assert (PLAIN.extract(a.read_bytes()) == PLAIN.extract(b.read_bytes())).all()
 
 
 def test_no_file_makes_a_process_use_more_than_a_gibibyte(quirky_dir: Path) -> None:

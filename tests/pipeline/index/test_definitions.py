@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from mr_jobs.lib.records import CatalogRow
 from pipeline.index.definitions import named, tables
 
@@ -47,10 +49,15 @@ def test_views_come_after_the_tables_that_they_select_from() -> None:
 
 def test_every_query_and_check_says_what_it_is() -> None:
     assert len(named("queries")) == 10
-    for statement in (*named("queries").values(), *named("checks").values()):
+    folders = [named(folder).values() for folder in ("queries", "checks", "evaluation")]
+    for statement in itertools.chain(*folders):
         assert len(statement.says) > 10, statement.name
         assert statement.severity in ("error", "warn"), statement.name
 
 
 def test_every_query_says_the_order_of_its_rows() -> None:
-    assert [q.name for q in named("queries").values() if "\nORDER BY" not in q.sql] == []
+    assert [
+        query.name
+        for query in (*named("queries").values(), *named("evaluation").values())
+        if "\nORDER BY" not in query.sql
+    ] == []

@@ -1,0 +1,118 @@
+r"""Name what is on every image of bundles, with a trained model.
+
+Input    bundles: SequenceFiles of (image key, encoded image)
+Output   text, tab separated, each part sorted by key:
+         <image_id> <image key> <rank> <wnid> <score>, a line for each of an image's best classes
+Counted  images/read = images/predicted + images/skipped; the skipped ones by reason, as
+         images/skipped_<reason>; images that came under `quarantine/` are skipped unread
+
+The model is a scikit-learn pipeline in a joblib file, whose classes are wnids; `--features` and
+`--codebooks` are what its vectors were made with. A score is LDA's posterior probability, or
+another model's decision value.
+
+    python mr_jobs/mr_predict_images.py --model model.joblib --codebooks codebooks.npz \
+        --features '{"features": ["hog", "fisher"]}' bundles/part-* > predictions.tsv
+    python mr_jobs/mr_predict_images.py -r hadoop --model model.joblib hdfs:///bundles
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mrjob.protocol import RawProtocol
+from mrjob.step import MRStep
+
+from mr_jobs.job import BundleInput, bundle_step
+from mr_jobs.lib.errors import ImageError
+from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
+from mr_jobs.lib.scores import require_features
+from mr_jobs.scoring import BLOCK_ROWS, best_of_block, load_model, new_block
+from mr_jobs.spec_option import CodebooksOption
+
+
+class MRPredictImages(CodebooksOption, BundleInput):
+    """Map: a block of images -> the best classes of each. Reduce: a line a class."""
+
+    INTERNAL_PROTOCOL = RawProtocol
+    OUTPUT_PROTOCOL = RawProtocol
+
+    def configure_args(self) -> None:
+        super().configure_args()
+        self.add_file_arg("--model", default=None, metavar="FILE", help="the model, by joblib")
+        self.add_passthru_arg(
+            "--top-k",
+            type=int,
+            default=5,
+            help="how many of the best classes of an image to write (default: %(default)s)",
+        )
+
+    def load_args(self, args: list[str]) -> None:
+        """Read the options; there is nothing to do without a model."""
+        super().load_args(args)
+        if self.options.model is None:
+            self.arg_parser.error("--model FILE is needed")
+
+    def steps(self) -> list[MRStep]:
+        return [
+            bundle_step(
+                mapper_init=self.mapper_init,
+                mapper=self.mapper,
+                mapper_final=self.mapper_final,
+                reducer=self.reducer,
+                bundle_input=True,
+            )
+        ]
+
+    def mapper_init(self) -> None:
+        super().mapper_init()
+        self._model: Any = None  # loaded for the first image to score
+        self._keys: list[str] = []
+
+    def mapper(self, key: str, encoded: bytes) -> Iterator[tuple[str, str]]:
+        """Yield (image key, wnids and scores), a block of images at a time."""
+        self.count("read")
+        image = ImageKey.parse(key)
+        try:
+            if image.split == QUARANTINE:
+                raise ImageError(image.wnid)
+            vector = self.spec.extract(encoded, self.codebooks)
+        except ImageError as error:
+            self.count("skipped")
+            self.count(f"skipped_{error.reason}")
+            return
+        if self._model is None:
+            self._model = load_model(Path(self.options.model))
+            require_features(self._model, vector.size, key)
+            self._vectors = new_block(vector.size)
+        self._vectors[len(self._keys)] = vector
+        self._keys.append(key)
+        if len(self._keys) == BLOCK_ROWS:
+            yield from self._scored()
+
+    def mapper_final(self) -> Iterator[tuple[str, str]]:
+        """Yield the last block."""
+        yield from self._scored()
+
+    def reducer(self, key: str, values: Iterator[str]) -> Iterator[tuple[str, str]]:
+        """Yield (image_id, the rest of a line), best first; again for an image that comes twice."""
+        image_id = ImageKey.parse(key).image_id
+        for labels in values:
+            fields = labels.split("\t")
+            pairs = zip(fields[::2], fields[1::2], strict=True)
+            for rank, (wnid, score) in enumerate(pairs, start=1):
+                yield image_id, f"{key}\t{rank}\t{wnid}\t{score}"
+
+    def _scored(self) -> Iterator[tuple[str, str]]:
+        if not self._keys:
+            return
+        found = best_of_block(self._model, self._vectors, len(self._keys), self.options.top_k)
+        for key, best in zip(self._keys, found, strict=True):
+            yield key, "\t".join(f"{self._model.classes_[n]}\t{score:.6g}" for n, score in best)
+        self.count("predicted", len(self._keys))
+        self._keys.clear()
+
+
+if __name__ == "__main__":
+    MRPredictImages.run()
