@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from threadpoolctl import threadpool_limits
 
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.features.base import Codebook, LearnedFeature, project
 from mr_jobs.lib.sums import Sums
+from mr_jobs.one_thread import one_thread
 
 ZCA_EPSILON = 0.1  # added to the variances of contrast-normalised patches, as in Coates & Ng
 _LEAST_VARIANCE = 1e-3  # of a Gaussian in a direction; whitened descriptors have 1 altogether
@@ -41,7 +41,7 @@ def whitening(feature: LearnedFeature, sums: Sums) -> dict[str, NDArray[np.float
     mean = sums["sum"] / n
     covariance = sums["products"].reshape(length, length) / n - np.outer(mean, mean)
     if feature.LEARNER == "kmeans":
-        with threadpool_limits(limits=1):
+        with one_thread():
             variances, directions = eigh(covariance)
         roots = np.sqrt(np.maximum(variances, 0) + ZCA_EPSILON)
         matrix = (directions / roots) @ directions.T
@@ -49,7 +49,7 @@ def whitening(feature: LearnedFeature, sums: Sums) -> dict[str, NDArray[np.float
     n_places = feature.N_PLACES
     n_components = feature.codebook_shapes()["means"][1] - n_places
     described = length - n_places
-    with threadpool_limits(limits=1):
+    with one_thread():
         variances, directions = eigh(covariance[:described, :described])
     variances, directions = variances[::-1][:n_components], directions[:, ::-1][:, :n_components]
     if variances[-1] <= 1e-9 * variances[0]:
@@ -91,7 +91,7 @@ def seed(
             "lower their number or add images"
         )
     rounds = 1 if feature.LEARNER == "kmeans" else _SEEDING_ROUNDS
-    with threadpool_limits(limits=1):
+    with one_thread():
         points = project(sample, codebook).astype(np.float64)
         means = KMeans(n_words, n_init=1, max_iter=rounds, tol=0, random_state=random_seed)
         nearest = means.fit_predict(points)
@@ -99,7 +99,7 @@ def seed(
     if feature.LEARNER == "kmeans":
         return made | {"centroids": _float32(means.cluster_centers_)}
     of_one = np.eye(n_words)[nearest]
-    with threadpool_limits(limits=1):
+    with one_thread():
         sums = {
             "n": np.array([float(len(points))]),
             "mass": of_one.sum(axis=0),

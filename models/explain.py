@@ -15,12 +15,12 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier, SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from models.predict import Served
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.features.base import Vector
 from mr_jobs.lib.scores import class_scores, gives_probabilities
+from mr_jobs.one_thread import one_thread
 
 CELLS = 24  # a side
 _LINEAR = (LinearDiscriminantAnalysis, RidgeClassifier, SGDClassifier)
@@ -80,7 +80,7 @@ def explain(served: Served, vector: Vector, wnid: str | None = None) -> Explanat
             f"{wnid!r} is not among the {len(wnids)} classes of this model: "
             f"{', '.join(wnids[:10])}{more}"
         )
-    with threadpool_limits(limits=1):
+    with one_thread():
         scores = class_scores(estimator, vector[np.newaxis])[0]
     chosen = int(scores.argmax()) if wnid is None else wnids.index(wnid)
     other = int(np.where(np.arange(scores.size) == chosen, -np.inf, scores).argmax())

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from models.artifact import load_model
 from mr_jobs.lib.codebooks import Codebooks
 from mr_jobs.lib.errors import ConfigError, DataError, ImageError
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.features.base import Vector
+from mr_jobs.one_thread import one_thread
 from mr_jobs.scoring import best_of_block, new_block
 
 BATCH = 64  # images that are scored together, and held in memory as vectors
@@ -41,7 +41,7 @@ class Served(NamedTuple):
         ImageError
             As `repair.decode_repaired`.
         """
-        with threadpool_limits(limits=1):  # as a task has
+        with one_thread():  # as a task has
             return self.spec.extract(encoded, self.codebooks)
 
 

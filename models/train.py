@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from models.dataset import Pairs
 from models.linear import Problem, dress
@@ -35,6 +34,7 @@ from models.sgd import descend
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.moments import Moments
 from mr_jobs.lib.trials import Centres
+from mr_jobs.one_thread import one_thread
 from mr_jobs.vectors_job import HELD_OUT, INNER
 
 FEW_IMAGES = 150  # below, the held-out sixth says nothing …
@@ -100,7 +100,7 @@ def fit_passes(
     ConfigError
         A shrinkage too small for this many images.
     """
-    with threadpool_limits(limits=1):
+    with one_thread():
         sums = _sums_of(passes.moments(diagonal=settings.kind == "sgd"))
         _require_images_of_all(sums.every, classes)
         parts = parts or {"all": slice(0, sums.every.n_features)}

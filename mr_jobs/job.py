@@ -22,11 +22,11 @@ from urllib.parse import unquote, urlsplit
 import cv2
 from mrjob.job import MRJob
 from mrjob.step import MRStep
-from threadpoolctl import threadpool_limits
 
 from mr_jobs.lib import typedbytes
 from mr_jobs.lib.selection import Selection
 from mr_jobs.lib.sequencefile import Reader, Writer
+from mr_jobs.one_thread import one_thread
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,6 +59,10 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
         ]
         if self.options.runner in ("local", "hadoop") and not self.options.python_bin:
             self.options.python_bin = sys.executable
+
+    def dirs(self) -> list[str]:
+        """Ship nothing to tasks of this process."""
+        return [] if self.options.runner in (None, "inline") else list(super().dirs())
 
     def _data_files(self, path: Path) -> list[str]:
         """List what Hadoop would read, by absolute paths: a task runs in a directory of its own."""
@@ -106,8 +110,7 @@ class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
         self._channel = channel
         printed = io.TextIOWrapper(self.stderr, "utf-8", write_through=True)
         try:
-            # one core also in a driver's own process, for the same bits as in a task
-            with threadpool_limits(limits=1), contextlib.redirect_stdout(printed):
+            with one_thread(), contextlib.redirect_stdout(printed):
                 yield
         finally:
             self._channel = None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.scores import best_classes, class_scores, shown_scores
+from mr_jobs.one_thread import one_thread
 
 BLOCK_ROWS = 256
 _UNPICKLING_ERRORS = (
@@ -49,9 +50,7 @@ def score_block(
     DataError
         A score is not finite.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with one_thread():
         scores = class_scores(model, vectors)[:n_rows]
     if not np.isfinite(scores).all():
         raise DataError("the model's scores are not all finite; train it anew")

@@ -40,7 +40,9 @@ def stored(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, jpeg: Any
         path.write_bytes(content)
         originals[f"train/{wnid}/{path.name}"] = content
     with forgotten(RUN_ID):
-        images = run("ingest", data, "--run-id", RUN_ID, *on(cluster))["image_store"]
+        images = run("ingest", data, "--run-id", RUN_ID, "--config", "fast", *on(cluster))[
+            "image_store"
+        ]
         yield Stored(("--images", images, *on(cluster)), originals, cluster)
         store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/imagenet")
         store.delete(f"images/{images}")

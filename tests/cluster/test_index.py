@@ -76,7 +76,7 @@ def photographs(
         try:
             run(
                 "full", "--runner", "inline", "--data", data, "--images", name,
-                "--run-id", RUN_ID, "--keep",
+                "--run-id", RUN_ID, "--config", "fast", "--keep",
             )  # fmt: skip
             images = dataclasses.replace(
                 images_at(name, hive), cache=tmp_path_factory.mktemp("cache")

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from models.artifact import load_model
 from mr_jobs.lib.sequencefile import Reader, Writer
 from pipeline.cluster import Cluster
 from pipeline.ledger import Ledger
+from pipeline.runs import load_run
 from pipeline.sample import write_sample
 from pipeline.stores import HdfsStore, LocalStore
 from tests.cluster import pipelines as p
@@ -43,20 +45,34 @@ def data(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hadoop_run(cluster: Cluster, data: Path) -> Iterator[dict[str, Any]]:
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features with codebooks of both kinds, learned in two rounds."""
+    path = tmp_path_factory.mktemp("config") / "learned.toml"
+    path.write_text(
+        '[features]\nfeatures = ["hog", "hsv_pyramid", "lbp", "patches", "fisher"]\n'
+        "[features.patches]\nn_centroids = 20\n[features.fisher]\nn_gaussians = 4\n"
+        "[codebooks]\nsamples = 10_000\nrounds = 2\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def hadoop_run(cluster: Cluster, data: Path, config: Path) -> Iterator[dict[str, Any]]:
     """A run on the cluster that was there before, whose outputs stay in HDFS."""
     run_id = f"test-{uuid.uuid4().hex[:8]}"
     with p.forgotten(run_id):
-        yield p.run("full", "--data", data, "--run-id", run_id, *p.on(cluster))
+        yield p.run("full", "--data", data, "--config", config, "--run-id", run_id, *p.on(cluster))
 
 
-@pytest.mark.parametrize("runner", ["inline", "local"])
 def test_records_and_predictions_are_the_same_as_without_a_cluster(
-    cluster: Cluster, data: Path, hadoop_run: dict[str, Any], runner: str
+    cluster: Cluster, data: Path, config: Path, hadoop_run: dict[str, Any]
 ) -> None:
     run_id = f"test-{uuid.uuid4().hex[:8]}"
     with p.forgotten(run_id):
-        here = p.run("full", "--data", data, "--runner", runner, "--run-id", run_id, "--keep")
+        here = p.run(
+            "full", "--data", data, "--config", config, "--runner", "inline", "--run-id", run_id,
+            "--keep",
+        )  # fmt: skip
         on_hadoop, local = p.store_of(hadoop_run["run_id"], cluster), p.store_of(run_id, None)
 
         for name in ("features", "shards"):
@@ -67,8 +83,28 @@ def test_records_and_predictions_are_the_same_as_without_a_cluster(
         for name in ("catalog", "duplicates", "boxes", "synsets"):
             assert p.lines(on_hadoop, name) == p.lines(local, name), name
         assert hadoop_run["counts"] == here["counts"]
-        both = [Path(r["run_dir"]) / "predictions.tsv" for r in (hadoop_run, here)]
-        assert both[0].read_bytes() == both[1].read_bytes()
+        both = [Path(r["run_dir"]) for r in (hadoop_run, here)]
+        for name in ("predictions.tsv", "synsets.tsv", "confusion.tsv", "submission.txt"):
+            assert (both[0] / name).read_bytes() == (both[1] / name).read_bytes(), name
+        models = [load_model(directory).estimator[-1] for directory in both]
+        assert (models[0].coef_ == models[1].coef_).all()
+
+
+def test_predictions_by_a_job_are_those_of_the_run(
+    cluster: Cluster, hadoop_run: dict[str, Any], tmp_path: Path
+) -> None:
+    images = load_run(hadoop_run["run_id"])
+    assert images is not None
+
+    p.run(
+        "predict", hadoop_run["run_id"], "--images", images.images, "--runner", "hadoop",
+        "--output", tmp_path / "all.tsv", *p.on(cluster),
+    )  # fmt: skip
+
+    said = (tmp_path / "all.tsv").read_text().splitlines()
+    of_run = (Path(hadoop_run["run_dir"]) / "predictions.tsv").read_text().splitlines()
+    assert len(said) == 1 + hadoop_run["counts"]["kept"]
+    assert set(of_run) <= set(said)
 
 
 def test_hadoop_prints_a_bundle_that_python_wrote_and_that_it_wrote(

@@ -192,11 +192,8 @@ def leaky_data(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("runner", ["inline", "local"])
-def test_a_planted_leak_is_reported_and_moved_out_of_train(
-    cli: Any, leaky_data: Path, runner: str
-) -> None:
-    answer = cli("full", "--data", leaky_data, "--runner", runner, "--keep", "--json")
+def test_a_planted_leak_is_reported_and_moved_out_of_train(cli: Any, leaky_data: Path) -> None:
+    answer = cli("full", "--data", leaky_data, "--runner", "inline", "--keep", "--json")
 
     assert answer.code == 0, answer.err
     counts = answer.json()["counts"]
