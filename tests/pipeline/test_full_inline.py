@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from mr_jobs.lib.errors import JobError
@@ -174,3 +176,23 @@ def test_a_finished_run_is_done_again_for_changed_data(cli: Any, folder_data: An
     again = cli("full", "--run-id", "r1", "--json")
 
     assert again.json()["counts"]["images"] == 35
+
+
+def test_images_of_32_px_work_with_a_configuration_of_their_own(cli: Any, tmp_path: Path) -> None:
+    data = tmp_path / "small"
+    for number in range(3):
+        folder = data / f"n{number:08}"
+        folder.mkdir(parents=True)
+        for index in range(30):
+            rng = np.random.default_rng([number, index])
+            image = rng.integers(0, 90, (32, 32, 3), np.uint8)
+            image[:, :: number + 2] += np.uint8(100)  # stripes, three widths
+            encoded = cv2.imencode(".png", image)[1]
+            (folder / f"{folder.name}_{index}.png").write_bytes(encoded.tobytes())
+
+    answer = cli("full", "--data", data, "--runner", "inline", "--config", "32px", "--json")
+
+    assert answer.code == 0, answer.err
+    result = answer.json()
+    assert result["top1_error"] < 0.1
+    assert result["model"]["n_features"] > 1000
