@@ -72,11 +72,13 @@ def photographs(
     name = "test-index"
     local = images_at(name, None)
     data = shared_dir / "data" / "imagenette10"
+    config = tmp_path_factory.mktemp("config") / "small.toml"
+    config.write_text('[features]\nfeatures = ["lab_pixels"]\n[model]\nshrinkage = 0.5\n')
     with forgotten(RUN_ID):
         try:
             run(
                 "full", "--runner", "inline", "--data", data, "--images", name,
-                "--run-id", RUN_ID, "--config", "fast", "--keep",
+                "--run-id", RUN_ID, "--config", config, "--keep",
             )  # fmt: skip
             images = dataclasses.replace(
                 images_at(name, hive), cache=tmp_path_factory.mktemp("cache")

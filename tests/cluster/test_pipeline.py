@@ -46,12 +46,12 @@ def data(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Features with codebooks of both kinds, learned in two rounds."""
+    """Features with codebooks of both kinds, learned in a round."""
     path = tmp_path_factory.mktemp("config") / "learned.toml"
     path.write_text(
         '[features]\nfeatures = ["hog", "hsv_pyramid", "lbp", "patches", "fisher"]\n'
         "[features.patches]\nn_centroids = 20\n[features.fisher]\nn_gaussians = 4\n"
-        "[codebooks]\nsamples = 10_000\nrounds = 2\n"
+        "[codebooks]\nsamples = 10_000\nrounds = 1\n"
     )
     return path
 
