@@ -17,39 +17,30 @@ the job, who then runs it again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mr_jobs.lib.codebooks import NO_CODEBOOKS, Codebooks
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.learning import Round, round_of
 from mr_jobs.lib.records import VECTOR_DTYPE
-from mr_jobs.spec_option import SpecOption
+from mr_jobs.spec_option import CodebooksOption
 from mr_jobs.summing_job import SummingJob
 
 
-class MRLearnCodebooks(SpecOption, SummingJob):
+class MRLearnCodebooks(CodebooksOption, SummingJob):
     """Map: descriptors -> sums of a task. Reduce: sums of all tasks."""
-
-    def configure_args(self) -> None:
-        super().configure_args()
-        self.add_file_arg(
-            "--codebooks",
-            default=None,
-            metavar="FILE",
-            help="codebooks of the round before (default: none)",
-        )
 
     def mapper_init(self) -> None:
         super().mapper_init()
-        path = self.options.codebooks
-        codebooks = Codebooks.load(Path(path)) if path else NO_CODEBOOKS
         self._learned = self.spec.learned()
         self._rounds: dict[str, Round] = {
-            name: round_of(feature, codebooks.get(name)) for name, feature in self._learned.items()
+            name: round_of(feature, self.codebooks.get(name))
+            for name, feature in self._learned.items()
         }
+
+    def check_codebooks(self) -> None:
+        """Take them as they are: they are being learned."""
 
     def add(self, key: str, value: bytes) -> None:
         name = key.partition("\t")[0]

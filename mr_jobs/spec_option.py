@@ -48,8 +48,12 @@ class CodebooksOption(SpecOption):
         )
 
     def mapper_init(self) -> None:
-        """Read the codebooks, and see that they are those of the features."""
+        """Read the codebooks, and check them."""
         super().mapper_init()
         path = self.options.codebooks
         self.codebooks = Codebooks.load(Path(path)) if path else NO_CODEBOOKS
+        self.check_codebooks()
+
+    def check_codebooks(self) -> None:
+        """See that the codebooks are those of the features, and whole."""
         self.spec.require(self.codebooks)
