@@ -37,6 +37,7 @@ from mr_jobs.lib.scores import (
     shown_scores,
 )
 from mr_jobs.lib.tally import Tally, read_numbers
+from mr_jobs.model_option import ModelOption
 from mr_jobs.scoring import BLOCK_ROWS, load_model, new_block, score_block
 
 _SPLITS = ("val", "test")
@@ -44,7 +45,7 @@ _ROW, _SUM = "row", "sum"
 _SEPARATOR = "\x1f"  # in the shuffle, whose keys end at the first tab
 
 
-class MREvaluateModel(BundleInput):
+class MREvaluateModel(ModelOption, BundleInput):
     """Map: block of vectors -> rows, and the task's sums at its end. Reduce: add the sums."""
 
     INTERNAL_PROTOCOL = RawProtocol
@@ -52,24 +53,9 @@ class MREvaluateModel(BundleInput):
 
     def configure_args(self) -> None:
         super().configure_args()
-        self.add_file_arg("--model", default=None, metavar="FILE", help="the model, by joblib")
         self.add_file_arg(
             "--tree", default=None, metavar="FILE", help="the synset tree (default: there is none)"
         )
-        self.add_passthru_arg(
-            "--top-k",
-            type=int,
-            default=5,
-            help="how many of the best classes to look at (default: %(default)s)",
-        )
-
-    def load_args(self, args: list[str]) -> None:
-        """Read the options; there is nothing to do without a model."""
-        super().load_args(args)
-        if self.options.model is None:
-            self.arg_parser.error("--model FILE is needed")
-        if self.options.top_k < 1:
-            self.arg_parser.error("--top-k is at least 1")
 
     def steps(self) -> list[MRStep]:
         return [

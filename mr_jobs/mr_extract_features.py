@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from mrjob.step import MRStep
 
 from mr_jobs.job import BundleInput, BundleOutput, bundle_step
-from mr_jobs.lib.errors import ImageError
-from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
 from mr_jobs.lib.records import encode_vector
 from mr_jobs.spec_option import CodebooksOption
 
@@ -38,15 +36,8 @@ class MRExtractFeatures(CodebooksOption, BundleInput, BundleOutput):
 
     def mapper(self, key: str, encoded: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield (image key, vector) for each image that decodes."""
-        self.count("read")
-        image = ImageKey.parse(key)
-        try:
-            if image.split == QUARANTINE:
-                raise ImageError(image.wnid)
-            vector = self.spec.extract(encoded, self.codebooks)
-        except ImageError as error:
-            self.count("skipped")
-            self.count(f"skipped_{error.reason}")
+        vector = self.vector_of(key, encoded)
+        if vector is None:
             return
         self.count("featurized")
         yield key, encode_vector(vector)

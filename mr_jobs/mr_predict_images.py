@@ -25,34 +25,18 @@ from mrjob.protocol import RawProtocol
 from mrjob.step import MRStep
 
 from mr_jobs.job import BundleInput, bundle_step
-from mr_jobs.lib.errors import ImageError
-from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
+from mr_jobs.lib.imagenet import ImageKey
 from mr_jobs.lib.scores import require_features
+from mr_jobs.model_option import ModelOption
 from mr_jobs.scoring import BLOCK_ROWS, best_of_block, load_model, new_block
 from mr_jobs.spec_option import CodebooksOption
 
 
-class MRPredictImages(CodebooksOption, BundleInput):
+class MRPredictImages(ModelOption, CodebooksOption, BundleInput):
     """Map: a block of images -> the best classes of each. Reduce: a line a class."""
 
     INTERNAL_PROTOCOL = RawProtocol
     OUTPUT_PROTOCOL = RawProtocol
-
-    def configure_args(self) -> None:
-        super().configure_args()
-        self.add_file_arg("--model", default=None, metavar="FILE", help="the model, by joblib")
-        self.add_passthru_arg(
-            "--top-k",
-            type=int,
-            default=5,
-            help="how many of the best classes of an image to write (default: %(default)s)",
-        )
-
-    def load_args(self, args: list[str]) -> None:
-        """Read the options; there is nothing to do without a model."""
-        super().load_args(args)
-        if self.options.model is None:
-            self.arg_parser.error("--model FILE is needed")
 
     def steps(self) -> list[MRStep]:
         return [
@@ -72,15 +56,8 @@ class MRPredictImages(CodebooksOption, BundleInput):
 
     def mapper(self, key: str, encoded: bytes) -> Iterator[tuple[str, str]]:
         """Yield (image key, wnids and scores), a block of images at a time."""
-        self.count("read")
-        image = ImageKey.parse(key)
-        try:
-            if image.split == QUARANTINE:
-                raise ImageError(image.wnid)
-            vector = self.spec.extract(encoded, self.codebooks)
-        except ImageError as error:
-            self.count("skipped")
-            self.count(f"skipped_{error.reason}")
+        vector = self.vector_of(key, encoded)
+        if vector is None:
             return
         if self._model is None:
             self._model = load_model(Path(self.options.model))

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from mr_jobs.job import ImageJob
 from mr_jobs.lib.codebooks import NO_CODEBOOKS, Codebooks
+from mr_jobs.lib.errors import ImageError
 from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.features.base import Vector
+from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
 
 
 class SpecOption(ImageJob):
@@ -53,6 +56,19 @@ class CodebooksOption(SpecOption):
         path = self.options.codebooks
         self.codebooks = Codebooks.load(Path(path)) if path else NO_CODEBOOKS
         self.check_codebooks()
+
+    def vector_of(self, key: str, encoded: bytes) -> Vector | None:
+        """Compute an image's vector; one that cannot be used is None, and counted by reason."""
+        self.count("read")
+        image = ImageKey.parse(key)
+        try:
+            if image.split == QUARANTINE:
+                raise ImageError(image.wnid)
+            return self.spec.extract(encoded, self.codebooks)
+        except ImageError as error:
+            self.count("skipped")
+            self.count(f"skipped_{error.reason}")
+            return None
 
     def check_codebooks(self) -> None:
         """See that the codebooks are those of the features, and whole."""

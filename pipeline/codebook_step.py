@@ -21,6 +21,7 @@ from mr_jobs.lib.sums import Sums
 from mr_jobs.mr_learn_codebooks import MRLearnCodebooks
 from mr_jobs.mr_sample_descriptors import MRSampleDescriptors
 from pipeline import selecting
+from pipeline.catalog import rows
 from pipeline.data_steps import BUNDLE, CATALOG, features_option
 from pipeline.division import split_facts, split_options, train_rows
 from pipeline.group_step import GROUP
@@ -38,10 +39,6 @@ def load_codebooks(context: Context) -> Codebooks:
     """Return the codebooks that the step learned; none where no feature has one."""
     if not context.config.features.learned():
         return NO_CODEBOOKS
-    return _read(context)
-
-
-def _read(context: Context) -> Codebooks:
     with closing(context.store.open(FILE)) as file:
         return Codebooks.from_bytes(file.read(), context.store.uri(FILE))
 
@@ -65,7 +62,8 @@ def _codebook(context: Context, progress: Progress) -> dict[str, Any]:
 
 def _sample(context: Context, progress: Progress) -> dict[str, int]:
     """Run the job that samples descriptors of training images."""
-    n_train = sum(1 for _ in train_rows(context, selecting.left_after(context, "features")))
+    left = selecting.left_after(context, "features")
+    n_train = sum(1 for _ in train_rows(context, rows(context.images.store), left))
     if not n_train:
         raise DataError("codebook: there is no training image to learn from")
     n_samples = context.config.codebooks.samples
@@ -136,15 +134,15 @@ def _seeding_sample(context: Context, name: str, feature: LearnedFeature) -> NDA
     found: list[tuple[bytes, NDArray[np.float32]]] = []
     n_rows = 0
     for key, value in _sampled_records(context, f"{name}\t".encode()):
-        rows = decode_vector(value).reshape(-1, length)
-        found.append((hashlib.sha256(key).digest(), rows))
-        n_rows += len(rows)
+        descriptors = decode_vector(value).reshape(-1, length)
+        found.append((hashlib.sha256(key).digest(), descriptors))
+        n_rows += len(descriptors)
         if n_rows > 4 * _SEEDING_ROWS:  # forget what cannot be among the first any more
             found, n_rows = _first_rows(found)
     found, _ = _first_rows(found)
     if not found:
         raise JobError(f"codebook: no descriptors of {name} were sampled")
-    return np.concatenate([rows for _, rows in found])[:_SEEDING_ROWS]
+    return np.concatenate([descriptors for _, descriptors in found])[:_SEEDING_ROWS]
 
 
 def _first_rows(
@@ -152,9 +150,9 @@ def _first_rows(
 ) -> tuple[list[tuple[bytes, NDArray[np.float32]]], int]:
     """Keep the records with the least hashes that give as many rows as are wanted."""
     kept, n_rows = [], 0
-    for digest, rows in sorted(found, key=lambda item: item[0]):
-        kept.append((digest, rows))
-        n_rows += len(rows)
+    for digest, descriptors in sorted(found, key=lambda item: item[0]):
+        kept.append((digest, descriptors))
+        n_rows += len(descriptors)
         if n_rows >= _SEEDING_ROWS:
             break
     return kept, n_rows

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from mr_jobs.lib.duplicates import Groups
 from mr_jobs.lib.records import CatalogRow, held_out_from, shard_key
 from mr_jobs.lib.selection import Selection
 from pipeline import duplicates
-from pipeline.catalog import rows
 from pipeline.step import Context
 
 
@@ -49,10 +48,12 @@ def split_facts(context: Context) -> list[object]:
     return [asdict(context.config.data), context.config.duplicates.leaks]
 
 
-def train_rows(context: Context, left: Selection | None) -> Iterator[CatalogRow]:
-    """Yield the catalogue's rows of the images to train on, of those that are left."""
+def train_rows(
+    context: Context, rows: Iterable[CatalogRow], left: Selection | None
+) -> Iterator[CatalogRow]:
+    """Yield those rows of the catalogue whose images are to be trained on, of those left."""
     split = split_settings(context)
-    for row in rows(context.images.store):
+    for row in rows:
         if row.status != "kept" or (left is not None and row.key not in left):
             continue
         if shard_key(row.key, *split).startswith("train\t"):

@@ -11,12 +11,12 @@ from typing import Any
 
 from models.dataset import index_classes
 from mr_jobs.lib.errors import JobError
-from mr_jobs.lib.records import shard_key
+from mr_jobs.lib.records import CatalogRow
 from mr_jobs.lib.selection import Selection
 from pipeline import selecting
 from pipeline.catalog import rows
 from pipeline.data_steps import CATALOG
-from pipeline.division import split_settings
+from pipeline.division import train_rows
 from pipeline.model_files import dump
 from pipeline.progress import Progress
 from pipeline.split_step import SPLIT
@@ -43,18 +43,19 @@ def _class_index(context: Context, left: Selection | None) -> tuple[dict[str, in
 
     Returns also the number of these vectors.
     """
-    split = split_settings(context)
     n_rows = n_images = 0
 
-    def trained_on() -> Iterator[str]:
-        nonlocal n_rows, n_images
+    def counted() -> Iterator[CatalogRow]:
+        nonlocal n_rows
         for row in rows(context.images.store):
             n_rows += 1
-            if row.status != "kept" or (left is not None and row.key not in left):
-                continue
-            if shard_key(row.key, *split).startswith("train\t"):
-                n_images += 1
-                yield row.wnid
+            yield row
+
+    def trained_on() -> Iterator[str]:
+        nonlocal n_images
+        for row in train_rows(context, counted(), left):
+            n_images += 1
+            yield row.wnid
 
     class_index = index_classes(trained_on())
     made = manifest_of(CATALOG, context)["rows"]
