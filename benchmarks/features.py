@@ -1,9 +1,11 @@
-"""Measure features a second on one core, as a ratio to bare cv2.imdecode in the same run.
+"""Measure features a second on one core, as a ratio to a bare loop in the same run.
 
-    python benchmarks/features.py [--images N] [--rounds N]
+    python -m benchmarks.features [--images N] [--rounds N]
+    python -m benchmarks.features --accuracy [--folds N]
 
 Uses the photographs of ../shared/data where they are, else made pictures of the same sizes. CPU
 seconds of this process count, so other work on the machine matters little; the best round counts.
+With `--accuracy` it compares models of reduced decodes with models of full ones, on photographs.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.scaled_decode import print_accuracy
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.images import decode, probe
 
@@ -26,8 +29,26 @@ SETS = {  # name -> archive of photographs, and the size of pictures made in its
     "natural size": (SHARED_DATA / "natural-size.tar", (500, 375)),
     "224 px": (SHARED_DATA / "imagenette10" / "ILSVRC2012_img_val.tar", (224, 224)),
 }
-SPEC = FeatureSpec(features=("hog", "hsv_pyramid", "lab_pixels"))
+HOG = {"cell_px": 16, "block_px": 32, "stride_px": 16}
+HSV = {"bins": [8, 4, 4], "grids": [1]}
+SPEC = FeatureSpec.from_dict(
+    {"features": ["hog", "hsv_pyramid"], "image_px": 128, "hog": HOG, "hsv_pyramid": HSV}
+)
+_bare_hog = cv2.HOGDescriptor((128, 128), (32, 32), (16, 16), (16, 16), 9)
+
+
+def bare_loop(encoded: bytes) -> object:
+    """Compute the same features as a user's script would, from a full decode."""
+    image = np.asarray(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR))
+    square = cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA)
+    hog = np.ravel(_bare_hog.compute(cv2.cvtColor(square, cv2.COLOR_BGR2GRAY)))
+    hsv = cv2.cvtColor(square, cv2.COLOR_BGR2HSV)
+    histogram = cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256]).ravel()
+    return np.concatenate([hog, histogram / histogram.sum()])
+
+
 STEPS: dict[str, Callable[[bytes], object]] = {
+    "bare loop": bare_loop,
     "bare cv2.imdecode": lambda encoded: cv2.imdecode(np.frombuffer(encoded, np.uint8), 1),
     "probe": probe,
     "decode in full": decode,
@@ -86,8 +107,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, default=200, help="images of each set (default: 200)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, best counts (default: 3)")
+    parser.add_argument("--accuracy", action="store_true", help="compare errors, not speed")
+    parser.add_argument("--folds", type=int, default=5, help="of --accuracy (default: 5)")
     args = parser.parse_args()
     cv2.setNumThreads(1)
+    if args.accuracy:
+        print_accuracy(SHARED_DATA / "imagenette10", args.folds)
+        return
     print(f"opencv {cv2.__version__}, {SPEC.n_features} features, one core")
     for name, (archive, size_px) in SETS.items():
         images, what = load(archive, size_px, args.images)

@@ -1,124 +1,45 @@
-"""The base of the project's jobs, and how they read and write bundles on every runner.
+"""How the project's jobs read and write bundles on every runner.
 
 A bundle is a SequenceFile of (image key, encoded image). Hadoop's own input and output formats read
-and write it on a cluster, through typed bytes and raw bytes on the task's standard streams; the
-inline and local runners, which know lines only, read and write the file here, by the same split
-rule. Only mrjob's public hooks are used: `map_pairs`, `run_mapper`, `run_reducer`, `load_args`,
-`parse_output`.
+and write it on a cluster, through typed bytes and raw bytes on the task's standard streams. The
+inline and local runners know lines only: there a task is given the list of its input splits, which
+it reads where they lie, by Hadoop's split rule. Only mrjob's public hooks are used: `load_args`,
+`map_pairs`, `run_mapper`, `run_reducer`, `parse_output`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
+import shutil
 import struct
-import sys
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
-import cv2
-from mrjob.job import MRJob
+from mr_jobs.image_job import ROOT, SIMULATED, ImageJob
+
+# isort: split
 from mrjob.step import MRStep
 
 from mr_jobs.lib import typedbytes
+from mr_jobs.lib.input_splits import divide, from_line, to_line
 from mr_jobs.lib.selection import Selection
 from mr_jobs.lib.sequencefile import Reader, Writer
-from mr_jobs.one_thread import one_thread
 
-ROOT = Path(__file__).resolve().parents[1]
-
-
-class ImageJob(MRJob):  # type: ignore[misc]  # mrjob ships no types
-    """An MRJob that ships `mr_jobs` to its tasks and reads the project's `mrjob.conf`."""
-
-    DIRS: ClassVar[list[str]] = [str(ROOT / "mr_jobs")]
-
-    _channel: BinaryIO | None = None
-
-    def configure_args(self) -> None:
-        """Take the project's mrjob.conf as the default one."""
-        super().configure_args()
-        conf = ROOT / "mrjob.conf"
-        if conf.exists():  # absent on a task node
-            self.arg_parser.set_defaults(conf_paths=[str(conf)])
-
-    def load_args(self, args: list[str]) -> None:
-        """Make local input paths absolute, and let tasks of a process use this interpreter."""
-        if {"-h", "--help"} & set(args):  # mrjob's own help says nothing of what the job does
-            print(sys.modules[type(self).__module__].__doc__)  # noqa: T201
-        super().load_args(args)
-        if self.is_task():
-            return
-        self.options.args = [
-            file
-            for path in self.options.args
-            for file in ([path] if "://" in path or path == "-" else self._data_files(Path(path)))
-        ]
-        if self.options.runner in ("local", "hadoop") and not self.options.python_bin:
-            self.options.python_bin = sys.executable
-
-    def dirs(self) -> list[str]:
-        """Ship nothing to tasks of this process."""
-        return [] if self.options.runner in (None, "inline") else list(super().dirs())
-
-    def _data_files(self, path: Path) -> list[str]:
-        """List what Hadoop would read, by absolute paths: a task runs in a directory of its own."""
-        path = path.resolve()
-        if not path.is_dir():
-            return [str(path)]
-        files = [str(file) for file in sorted(path.iterdir()) if file.name[0] not in "._"]
-        if not files:
-            self.arg_parser.error(f"no input files in {path}")
-        return files
-
-    def mapper_init(self) -> None:
-        """Keep OpenCV to the one core that YARN gives a task."""
-        cv2.setNumThreads(1)
-
-    def count(self, what: str, n: int = 1) -> None:
-        """Count images, in the counter group `images`."""
-        self.increment_counter("images", what, n)
-
-    def run_mapper(self, step_num: int = 0) -> None:
-        """Run the map task with standard output guarded against stray prints."""
-        with self._as_task():
-            super().run_mapper(step_num)
-
-    def run_reducer(self, step_num: int = 0) -> None:
-        """Run the reduce task with standard output guarded against stray prints."""
-        with self._as_task():
-            super().run_reducer(step_num)
-
-    @property
-    def stdout(self) -> BinaryIO:
-        """The task's data channel."""
-        channel: BinaryIO = self._channel or super().stdout
-        return channel
-
-    @contextlib.contextmanager
-    def _as_task(self) -> Iterator[None]:
-        """Compute on one core, and keep the data channel free of what else is printed."""
-        channel = self.stdout
-        own_process = channel is getattr(sys.stdout, "buffer", None)
-        if own_process:  # then C code that writes to file descriptor 1 is kept out, too
-            sys.stdout.flush()
-            channel = os.fdopen(os.dup(1), "wb")
-            os.dup2(2, 1)
-        self._channel = channel
-        printed = io.TextIOWrapper(self.stderr, "utf-8", write_through=True)
-        try:
-            with one_thread(), contextlib.redirect_stdout(printed):
-                yield
-        finally:
-            self._channel = None
-            printed.detach()
-            if own_process:
-                channel.close()
-            else:
-                channel.flush()
+__all__ = [
+    "ROOT",
+    "BundleInput",
+    "BundleOutput",
+    "ImageJob",
+    "Location",
+    "MRStep",
+    "WholeBundleInput",
+    "bundle_step",
+]
 
 
 class Location(NamedTuple):
@@ -132,12 +53,16 @@ class Location(NamedTuple):
 class BundleInput(ImageJob):
     """A job whose first step maps the records of SequenceFiles: `mapper(key, value)`.
 
-    `key` is str, `value` bytes; `self.location` says where the record at hand is. With
-    `--selection FILE` the mapper gets the selected records only; the others are counted as
-    images/unselected.
+    `key` is str, `value` bytes. With `--selection FILE` the mapper gets the selected records only;
+    the others are counted as images/unselected.
     """
 
-    HADOOP_INPUT_FORMAT = "org.apache.hadoop.mapred.SequenceFileInputFormat"
+    # A task takes several bundles, or a part of one, of up to so many bytes together.
+    HADOOP_INPUT_FORMAT = "org.apache.hadoop.mapred.lib.CombineSequenceFileInputFormat"
+    JOBCONF: ClassVar[dict[str, str]] = {
+        "mapreduce.input.fileinputformat.split.maxsize": str(1 << 30)
+    }
+    RECORDS_WORTH_A_TASK: ClassVar[int] = 1000  # some seconds of decoding images
     MAP_JOBCONF: ClassVar[dict[str, str]] = {"stream.map.input": "typedbytes"}
 
     location: Location
@@ -152,49 +77,81 @@ class BundleInput(ImageJob):
             help="take these images only: a file of mr_jobs.lib.selection (default: all)",
         )
 
+    def load_args(self, args: list[str]) -> None:
+        """Divide the bundles among the tasks of the inline and local runners: one list a task."""
+        super().load_args(args)
+        if self.is_task() or self.options.runner not in SIMULATED or not self.options.args:
+            return
+        folder = Path(tempfile.mkdtemp(prefix="input-splits-", dir=self.options.local_tmp_dir))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        try:
+            files = [(path, Path(path).stat().st_size) for path in self.options.args]
+        except OSError as error:
+            self.arg_parser.error(f"cannot read the input {error.filename}: {error.strerror}")
+        lists: list[Path] = []
+        for splits in divide(files, self.options.num_cores or os.cpu_count() or 1):
+            lists.append(folder / f"{len(lists):05}")
+            lists[-1].write_text(to_line(splits))
+        self.options.args = list(map(str, lists))
+
     def map_pairs(
         self, pairs: Iterable[tuple[Any, Any]], step_num: int = 0
     ) -> Iterator[tuple[Any, Any]]:
         """Hand the records of the input split to the first step's mapper."""
-        yield from super().map_pairs(self._selected() if step_num == 0 else pairs, step_num)
+        yield from super().map_pairs(
+            self.selected(self._records()) if step_num == 0 else pairs, step_num
+        )
 
     def image_key(self, key: str) -> str:
         """Return the key of a record's image, by which it is selected; a record's own key is it."""
         return key
 
-    def _selected(self) -> Iterator[tuple[str, bytes]]:
+    def selected(self, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Yield the selected ones of records."""
         if self.options.selection is None:
-            yield from self._records()
+            yield from records
             return
         selection = Selection.load(Path(self.options.selection))
-        for key, value in self._records():
+        for key, value in records:
             if self.image_key(key) in selection:
                 yield key, value
             else:
                 self.count("unselected")
 
     def _records(self) -> Iterator[tuple[str, bytes]]:
-        path = unquote(urlsplit(os.environ["mapreduce_map_input_file"]).path)
-        start = int(os.environ["mapreduce_map_input_start"])
         if "stream_map_input_writer_class" in os.environ:  # set by Hadoop streaming alone
-            yield from self._streamed_records(Path(path).name, at_start=start == 0)
+            yield from self._streamed_records()
             return
-        end = start + int(os.environ["mapreduce_map_input_length"])
-        with Path(path).open("rb") as file:
-            for record in Reader(file, path).records(start, end):
-                self.location = Location(Path(path).name, record.offset, record.length)
-                yield _text(record.key), _bytes(record.value)
+        for path, start, length in (split for line in self.stdin for split in from_line(line)):
+            bundle = Path(path).name
+            with Path(path).open("rb") as file:
+                for record in Reader(file, path).records(start, start + length):
+                    self.location = Location(bundle, record.offset, record.length)
+                    yield _text(record.key), _bytes(record.value)
 
-    def _streamed_records(self, bundle: str, *, at_start: bool) -> Iterator[tuple[str, bytes]]:
-        """Decode Hadoop's typed bytes; the offsets follow from the format's rule for sync markers.
+    def _streamed_records(self) -> Iterator[tuple[str, bytes]]:
+        """Decode Hadoop's typed bytes."""
+        for key, encoded in typedbytes.read_pairs(self.stdin):
+            yield key.decode(), encoded
 
-        They are known in the first input split of a file only; elsewhere they are -1.
-        """
+
+class WholeBundleInput(BundleInput):
+    """A job each of whose tasks reads one bundle from its start: `self.location` is known."""
+
+    HADOOP_INPUT_FORMAT = "org.apache.hadoop.mapred.SequenceFileInputFormat"
+    JOBCONF: ClassVar[dict[str, str]] = {
+        "mapreduce.input.fileinputformat.split.minsize": str(1 << 60)
+    }
+
+    def _streamed_records(self) -> Iterator[tuple[str, bytes]]:
+        """Decode Hadoop's typed bytes; offsets follow from the format's rule for sync markers."""
+        path = unquote(urlsplit(os.environ["mapreduce_map_input_file"]).path)
+        bundle = Path(path).name
         same_layout = Writer(cast(BinaryIO, _Nowhere()))
         for key, encoded in typedbytes.read_pairs(self.stdin):
             offset = same_layout.append(key, encoded)
             length = 16 + len(key) + len(encoded)  # record, key, and two BytesWritable lengths
-            self.location = Location(bundle, offset if at_start else -1, length)
+            self.location = Location(bundle, offset, length)
             yield key.decode(), encoded
 
 

@@ -16,26 +16,18 @@ from collections.abc import Iterator
 from mrjob.protocol import RawValueProtocol
 from mrjob.step import MRStep
 
-from mr_jobs.job import BundleInput, bundle_step
+from mr_jobs.job import WholeBundleInput, bundle_step
 from mr_jobs.lib.judge import catalog_row
 from mr_jobs.spec_option import SpecOption
 
 
-class MRCatalogImages(SpecOption, BundleInput):
+class MRCatalogImages(SpecOption, WholeBundleInput):
     """Map-only: image -> row."""
 
     OUTPUT_PROTOCOL = RawValueProtocol
 
     def steps(self) -> list[MRStep]:
-        whole_bundles = {"mapreduce.input.fileinputformat.split.minsize": str(1 << 60)}
-        return [
-            bundle_step(
-                mapper_init=self.mapper_init,
-                mapper=self.mapper,
-                bundle_input=True,
-                jobconf=whole_bundles,  # offsets are known from a bundle's start only
-            )
-        ]
+        return [bundle_step(mapper_init=self.mapper_init, mapper=self.mapper, bundle_input=True)]
 
     def mapper(self, key: str, encoded: bytes) -> Iterator[tuple[None, str]]:
         """Yield the image's row."""

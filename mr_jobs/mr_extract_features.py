@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mrjob.step import MRStep
-
-from mr_jobs.job import BundleInput, BundleOutput, bundle_step
+from mr_jobs.job import BundleInput, BundleOutput, MRStep, bundle_step
 from mr_jobs.lib.records import encode_vector
 from mr_jobs.spec_option import CodebooksOption
 

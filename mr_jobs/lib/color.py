@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -36,7 +37,7 @@ def color_histograms(
     image : uint8 array of shape (height, width, 3), BGR.
     space : the colour space of the histograms.
     bins : bins of equal width for each channel.
-    grids : cells a side, for each grid; at most height and width.
+    grids : cells a side, for each grid; at most height, width and 256.
 
     Returns
     -------
@@ -50,38 +51,47 @@ def color_histograms(
     >>> color_histograms(red, bins=(2, 2, 2))[0]
     array([[0., 0., 0., 1., 0., 0., 0., 0.]])
     """
-    numbers = _bin_numbers(image, space, bins)
-    return [cell_counts(numbers, bins[0] * bins[1] * bins[2], grid) for grid in grids]
+    converted = np.asarray(cv2.cvtColor(image, space.conversion), np.uint8)
+    return [cell_histograms(converted, bins, space.levels, grid) for grid in grids]
 
 
-def cell_counts(numbers: NDArray[np.intp], n_bins: int, grid: int) -> NDArray[np.float64]:
-    """Count bin numbers, of shape (height, width), in each cell of a grid × grid.
+def cell_histograms(
+    image: NDArray[np.uint8], bins: tuple[int, ...], levels: tuple[int, ...], grid: int
+) -> NDArray[np.float64]:
+    """Compute the joint histograms of the cells of a grid × grid over an image.
 
-    A pixel of row y belongs to row y · grid // height of the cells; likewise for columns.
+    A pixel of row y belongs to row y · grid // height of the cells, likewise for columns; a value v
+    of a channel to its bin v · bins // levels.
+
+    Parameters
+    ----------
+    image : uint8 array of shape (height, width) or (height, width, n_channels).
+    bins, levels : of each channel; a value is below its channel's levels.
+    grid : cells a side, at most height, width and 256.
 
     Returns
     -------
-    float64 array of shape (grid², n_bins), row by row of cells; each cell sums to 1.
+    float64 array of shape (grid², prod(bins)), row by row of cells; each cell sums to 1.
     """
-    height_px, width_px = numbers.shape
-    rows = np.arange(height_px) * grid // height_px
-    columns = np.arange(width_px) * grid // width_px
-    places = (rows[:, None] * grid + columns) * n_bins + numbers
-    counts = np.bincount(places.ravel(), minlength=grid * grid * n_bins)
-    counts = counts.reshape(grid * grid, n_bins)
-    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+    # OpenCV's bin is the floor of a float, (v - low) · bins / (high - low): half a step of a bin's
+    # number below zero, no v lies at a border, and the rounding of the float does not matter.
+    ranges = [v for n, high in zip(bins, levels, strict=True) for v in (-0.5 / n, high - 0.5 / n)]
+    images, channels, sizes = [image], list(range(len(bins))), list(bins)
+    if grid > 1:
+        images += _cell_numbers(*image.shape[:2], grid)
+        channels = [len(bins), len(bins) + 1, *channels]
+        sizes = [grid, grid, *sizes]
+        ranges = [0, grid, 0, grid, *ranges]
+    counts = cv2.calcHist(images, channels, None, sizes, ranges).reshape(grid * grid, -1)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True, dtype=np.float64))
 
 
-def _bin_numbers(
-    image: NDArray[np.uint8], space: ColorSpace, bins: tuple[int, int, int]
-) -> NDArray[np.intp]:
-    """Return the number of the joint bin of each pixel; shape (height, width)."""
-    converted = cv2.cvtColor(image, space.conversion)
-    numbers = np.zeros(converted.shape[:2], np.intp)
-    for channel, (n, levels) in enumerate(zip(bins, space.levels, strict=True)):
-        numbers *= n
-        numbers += (np.arange(256) * n // levels)[converted[..., channel]]
-    return numbers
+@lru_cache(maxsize=16)
+def _cell_numbers(height_px: int, width_px: int, grid: int) -> list[NDArray[np.uint8]]:
+    """Return the row and the column of each pixel's cell: uint8 of shape (height, width)."""
+    rows = (np.arange(height_px) * grid // height_px).astype(np.uint8)
+    columns = (np.arange(width_px) * grid // width_px).astype(np.uint8)
+    return [np.repeat(rows[:, None], width_px, axis=1), np.tile(columns, (height_px, 1))]
 
 
 def lab_pixels(image: NDArray[np.uint8], *, side_px: int = 8) -> NDArray[np.float32]:

@@ -11,22 +11,15 @@ import io
 import struct
 import warnings
 import zlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    ExifTags,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import ExifTags, Image, ImageFile
 
 from mr_jobs.lib.errors import ImageError
 
@@ -35,19 +28,26 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Image.open would refuse to say how large a decompression bomb claims to be, and would take a
 # JPEG with a second picture behind it for another format; the readers themselves do neither.
-_READERS: tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...] = (
-    ("jpeg", (b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
-    ("png", (_PNG_SIGNATURE,), PngImagePlugin.PngImageFile),
-    ("gif", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
-    ("webp", (b"RIFF",), WebPImagePlugin.WebPImageFile),
-    ("bmp", (b"BM",), BmpImagePlugin.BmpImageFile),
-    ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
+# Format, how a file of it begins, and the reader's module and class, imported when one comes.
+_READERS = (
+    ("jpeg", (b"\xff\xd8\xff",), "JpegImagePlugin", "JpegImageFile"),
+    ("png", (_PNG_SIGNATURE,), "PngImagePlugin", "PngImageFile"),
+    ("gif", (b"GIF87a", b"GIF89a"), "GifImagePlugin", "GifImageFile"),
+    ("webp", (b"RIFF",), "WebPImagePlugin", "WebPImageFile"),
+    ("bmp", (b"BM",), "BmpImagePlugin", "BmpImageFile"),
+    ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TiffImagePlugin", "TiffImageFile"),
 )
 BROKEN_FILE = (  # what Pillow's readers were seen to raise, or pass on, on damaged files
     *(SyntaxError, OSError, ValueError, LookupError, ArithmeticError, TypeError),
     *(struct.error, zlib.error, EOFError, AttributeError, AssertionError),
 )
 _WITH_ALPHA = frozenset(["RGBA", "RGBa", "LA", "La", "PA"])
+_SEGMENT = struct.Struct(">BBH").unpack_from  # of a JPEG: escape, marker, length
+_FRAME = struct.Struct(">BHHB").unpack_from  # bits, height, width, channels
+_START_OF_SCAN, _QUANTIZATION = 0xDA, 0xDB
+_PLAIN_FRAMES = frozenset([0xC0, 0xC1, 0xC2])
+_PASSED_OVER = frozenset([0xC4, 0xDD, 0xFE])  # Huffman tables, restart interval, comment
+_APPLICATION = frozenset(range(0xE0, 0xF0)) - {0xED}  # Photoshop's can be broken inside
 _PNG_DEPTH_AT = 24  # signature, length and name of IHDR, width, height, then the bit depth
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -87,12 +87,48 @@ def probe(encoded: bytes) -> Probe:
         `empty` for no bytes at all, `not_an_image` for any other format or a broken header,
         `too_many_pixels` for a WebP canvas or GIF frame so large that Pillow tells no size.
     """
+    return _plain_jpeg(encoded) or _probe_in_pillow(encoded)
+
+
+def _plain_jpeg(encoded: bytes) -> Probe | None:
+    """Read the header of a JPEG like most: what Pillow says, in a tenth of its time.
+
+    None for a file of any other kind, and for a JPEG that has Exif data or anything that Pillow
+    might stumble over. Source: ITU-T T.81 (JPEG), annex B.
+    """
+    if not encoded.startswith(b"\xff\xd8\xff"):
+        return None
+    at, frame = 2, None
+    while at + 4 <= len(encoded):
+        escape, marker, length = _SEGMENT(encoded, at)
+        end = at + 2 + length
+        if escape != 0xFF or length < 2 or end > len(encoded):
+            return None
+        if marker == _START_OF_SCAN:
+            return frame
+        if marker in _PLAIN_FRAMES and length in (11, 17):  # of one or three channels
+            bits, height_px, width_px, channels = _FRAME(encoded, at + 4)
+            if frame or bits != 8 or length != 8 + 3 * channels or not width_px * height_px:
+                return None
+            frame = Probe("jpeg", width_px, height_px, channels, bits, 1)
+        elif marker == _QUANTIZATION:
+            if (length - 2) % 65 or any(byte >> 4 for byte in encoded[at + 4 : end : 65]):
+                return None
+        elif marker not in _PASSED_OVER and (
+            marker not in _APPLICATION or length < 16 or encoded.startswith(b"Exif", at + 4)
+        ):
+            return None
+        at = end
+    return None
+
+
+def _probe_in_pillow(encoded: bytes) -> Probe:
     name, reader = _reader_of(encoded)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd tags; they are no fault of pixels
         try:
             image = reader(io.BytesIO(encoded))
-            width_px, height_px = _stored_size(image)
+            width_px, height_px = _stored_size(name, image)
             bits = _bits(name, image, encoded)
         except Image.DecompressionBombError as error:
             raise ImageError("too_many_pixels", str(error)) from error
@@ -104,7 +140,7 @@ def probe(encoded: bytes) -> Probe:
             height_px,
             len(image.getbands()),
             bits,
-            _exif_orientation(image),
+            _exif_orientation(name, image),
             cmyk=image.mode == "CMYK",
             transparent=image.mode in _WITH_ALPHA or "transparency" in image.info,
         )
@@ -116,35 +152,46 @@ def open_in_pillow(encoded: bytes) -> ImageFile.ImageFile:
 
 
 def _reader_of(encoded: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
-    for name, magics, reader in _READERS:
+    for name, magics, module, reader in _READERS:
         if encoded.startswith(magics):
-            return name, reader
+            return name, _reader(module, reader)
     raise ImageError("not_an_image" if encoded else "empty")
 
 
-def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow swaps what will be rotated
-        tags = image.tag_v2
-        return int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
+@cache
+def _reader(module: str, name: str) -> type[ImageFile.ImageFile]:
+    return cast(type[ImageFile.ImageFile], getattr(import_module(f"PIL.{module}"), name))
+
+
+def _tiff_tags(image: ImageFile.ImageFile) -> Mapping[int, Any]:
+    return cast(Mapping[int, Any], image.tag_v2)  # type: ignore[attr-defined]  # of TiffImageFile
+
+
+def _stored_size(name: str, image: ImageFile.ImageFile) -> tuple[int, int]:
+    if name == "tiff":  # Pillow swaps what will be rotated
+        tags = _tiff_tags(image)
+        return int(tags[ExifTags.Base.ImageWidth]), int(tags[ExifTags.Base.ImageLength])
     return image.size
 
 
 def _bits(name: str, image: ImageFile.ImageFile, encoded: bytes) -> int:
     if name == "png":
         return encoded[_PNG_DEPTH_AT]
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return int(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0])
+    if name == "tiff":
+        return int(_tiff_tags(image).get(ExifTags.Base.BitsPerSample, (1,))[0])
     return 1 if image.mode == "1" else 8
 
 
-def _exif_orientation(image: ImageFile.ImageFile) -> int:
+def _exif_orientation(name: str, image: ImageFile.ImageFile) -> int:
     try:
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            value = image.tag_v2.get(ExifTags.Base.Orientation, 1)
-        else:
+        if name == "tiff":
+            value = _tiff_tags(image).get(ExifTags.Base.Orientation, 1)
+        elif stored := image.info.get("exif"):
             exif = Image.Exif()
-            exif.load(image.info.get("exif", b""))
+            exif.load(stored)
             value = exif.get(ExifTags.Base.Orientation, 1)
+        else:
+            return 1
     except BROKEN_FILE:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mr_jobs.lib.color import cell_counts
+from mr_jobs.lib.color import cell_histograms
 
 _NEIGHBOURS = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))  # clockwise
 
 
-def _uniform_numbers() -> NDArray[np.intp]:
+def _uniform_numbers() -> NDArray[np.uint8]:
     """Give a number to each pattern of at most two changes around the circle; 58 to the others."""
-    numbers = np.full(256, 58, np.intp)
+    numbers = np.full(256, 58, np.uint8)
     n_uniform = 0
     for pattern in range(256):
         turned = (pattern >> 1) | ((pattern & 1) << 7)
@@ -26,7 +26,7 @@ _NUMBERS = _uniform_numbers()
 N_PATTERNS = int(_NUMBERS.max()) + 1
 
 
-def lbp_numbers(grey: NDArray[np.uint8]) -> NDArray[np.intp]:
+def lbp_numbers(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the number of the uniform pattern of each pixel that has eight neighbours.
 
     A neighbour that is at least as bright as the pixel sets its bit, clockwise from the top left,
@@ -38,7 +38,7 @@ def lbp_numbers(grey: NDArray[np.uint8]) -> NDArray[np.intp]:
 
     Returns
     -------
-    integer array of shape (height - 2, width - 2), values 0 to 58.
+    uint8 array of shape (height - 2, width - 2), values 0 to 58.
     """
     height, width = grey.shape
     middle = grey[1:-1, 1:-1]
@@ -64,4 +64,4 @@ def lbp_histograms(
     One float64 array of shape (grid², 59) for each grid, row by row of cells; each cell sums to 1.
     """
     numbers = lbp_numbers(grey)
-    return [cell_counts(numbers, N_PATTERNS, grid) for grid in grids]
+    return [cell_histograms(numbers, (N_PATTERNS,), (N_PATTERNS,), grid) for grid in grids]

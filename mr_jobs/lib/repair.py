@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageCms
 
-from mr_jobs.lib import truncated
 from mr_jobs.lib.errors import ConfigError, ImageError
 from mr_jobs.lib.images import (
     BROKEN_FILE,
@@ -162,6 +160,8 @@ def _rescued(
     error: ImageError,
 ) -> tuple[bytes, NDArray[np.uint8], str]:
     """Decode what OpenCV refuses; return the bytes that were decoded, the image, the kind."""
+    from mr_jobs.lib import truncated  # few images need it, and it needs numpy.random
+
     cut = truncated.rescue(encoded) if header.format == "jpeg" else None
     if cut:  # the user's setting decides: ImageMagick would fill the rest and not say so
         ended, share = cut
@@ -180,6 +180,8 @@ def _through_profile(
     encoded: bytes, header: Probe, image: NDArray[np.uint8], factor: int
 ) -> NDArray[np.uint8]:
     """Convert CMYK by the ICC profile in the file; `image`, as it is, if there is none of use."""
+    from PIL import ImageCms  # few images need it, and no task without one
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

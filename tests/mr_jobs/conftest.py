@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from mr_jobs.job import ImageJob
+from mr_jobs.lib import input_splits
 from mr_jobs.lib.sequencefile import Reader, Writer
 
 Records = list[tuple[str, bytes]]
@@ -66,3 +67,9 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def tiny_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a task be worth its start for a single byte, so that `--num-cores` decides."""
+    monkeypatch.setattr(input_splits, "TASK_BYTES", 1)

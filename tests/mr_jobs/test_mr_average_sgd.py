@@ -27,8 +27,8 @@ def records(n_classes: int) -> list[tuple[str, bytes]]:
 
 
 @pytest.fixture
-def epoch(run_job: Any, bundle: Any, tmp_path: Path) -> Any:
-    """Do an epoch over some shards."""
+def epoch(run_job: Any, bundle: Any, tmp_path: Path, tiny_tasks: None) -> Any:
+    """Do an epoch over some shards, a task for each."""
 
     def do(start: Start, n_classes: int, n_shards: int, loss: str, runner: str = "inline") -> Start:
         made = records(n_classes)
@@ -37,7 +37,7 @@ def epoch(run_job: Any, bundle: Any, tmp_path: Path) -> Any:
         (tmp_path / "start.npz").write_bytes(start.to_bytes())
         args: tuple[str, ...] = ("--classes", str(tmp_path / "wnids.txt"))
         args += ("--start", str(tmp_path / "start.npz"))
-        args += ("--loss", loss, "--alpha", "0.01")
+        args += ("--loss", loss, "--alpha", "0.01", "--num-cores", str(n_shards))
         result = run_job(MRAverageSgd, *paths, runner=runner, args=args)
         assert result.counters["read"] == N
         return start.after(assemble(result.records))

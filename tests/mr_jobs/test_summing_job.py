@@ -42,19 +42,20 @@ def records(n: int, n_numbers: int = WIDTH) -> list[tuple[str, bytes]]:
     return [(f"k{i}", encode_vector(rng.normal(size=n_numbers).astype("f4"))) for i in range(n)]
 
 
-@pytest.mark.parametrize(("runner", "n_bundles"), [("inline", 1), ("inline", 4), ("local", 4)])
+@pytest.mark.usefixtures("tiny_tasks")
+@pytest.mark.parametrize(("runner", "n_tasks"), [("inline", 1), ("inline", 4), ("local", 4)])
 def test_the_sums_of_all_tasks_are_added(
-    run_job: Any, bundle: Any, runner: str, n_bundles: int
+    run_job: Any, bundle: Any, runner: str, n_tasks: int
 ) -> None:
     made = records(8)
-    paths = [bundle(*made[i::n_bundles], name=f"part-{i}") for i in range(n_bundles)]
+    paths = [bundle(*made[i::4], name=f"part-{i}") for i in range(4)]
 
-    result = run_job(MRSumVectors, *paths, runner=runner)
+    result = run_job(MRSumVectors, *paths, runner=runner, args=("--num-cores", str(n_tasks)))
 
     sums = assemble(result.records)
     exact = np.sum([decode_vector(value) for _, value in made], axis=0, dtype=np.float64)
     np.testing.assert_allclose(sums["sum"], exact, rtol=1e-12, atol=1e-14)
-    assert sums["tasks"][0] >= n_bundles
+    assert sums["tasks"][0] == n_tasks
     assert result.counters == {"read": 8}
 
 

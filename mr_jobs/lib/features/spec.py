@@ -114,9 +114,8 @@ class FeatureSpec:
         """Compute the vector of an encoded image.
 
         A large JPEG is decoded at a fraction of its size, still at least image_px on its shorter
-        side, which saves a third of the time on photographs and most of the memory of large ones.
-        HOG keeps a cosine of 0.997 to that of a full decode; top-1 error moved by less than its
-        standard error, also where only the training or only the test images were reduced.
+        side, which saves a quarter of the time on photographs and most of the memory of large
+        ones. How near that comes to a full decode: docs/decisions/2026-11-23-scaled-decode.md.
 
         Parameters
         ----------
@@ -155,7 +154,9 @@ class FeatureSpec:
         """
         square = Square(image, self.image_px)
         parts = [f.compute(square, codebooks.get(f.name, NO_CODEBOOK)) for f in self.made()]
-        return np.asarray(np.rint(np.concatenate(parts) * GRID) / GRID, np.float32)
+        vector = np.concatenate(parts)
+        vector *= GRID
+        return np.divide(np.rint(vector, out=vector), GRID, out=vector)
 
     def require(self, codebooks: Codebooks) -> None:
         """Raise a DataError unless the codebooks are those of the learned features."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mr_jobs.lib.color import LAB, color_histograms, lab_pixels
+from mr_jobs.lib.color import LAB, cell_histograms, color_histograms, lab_pixels
 
 
 def noise(height_px: int, width_px: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -44,6 +44,16 @@ def test_the_histogram_is_that_of_brute_force(bins: tuple[int, int, int], grid: 
     (histogram,) = color_histograms(image, bins=bins, grids=(grid,))
 
     np.testing.assert_allclose(histogram, brute_force(image, bins, grid), rtol=1e-6)
+
+
+@pytest.mark.parametrize("levels", [180, 256])
+def test_every_value_is_in_its_bin_for_every_number_of_bins(levels: int) -> None:
+    values = np.arange(levels, dtype=np.uint8)[None]
+
+    for n_bins in range(1, levels + 1):
+        (histogram,) = cell_histograms(values, (n_bins,), (levels,), 1)
+        counts = np.bincount(np.arange(levels) * n_bins // levels, minlength=n_bins)
+        assert (histogram == counts / levels).all()
 
 
 def test_three_pixels_in_four_of_one_colour_give_three_quarters() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from mr_jobs.lib import images
 from mr_jobs.lib.errors import DataError, ImageError
 from mr_jobs.lib.images import Probe, decode, probe
 
@@ -220,3 +221,38 @@ def test_a_png_that_ends_before_its_pixels_does_not_decode(jpeg: MakeImage) -> N
     early = encoded[:at] + encoded[-12:] + b"\x80\0\0\0IDAT" + encoded[at:]
 
     assert outcome_of(early) == "undecodable"
+
+
+def told(encoded: bytes) -> object:
+    """Probe; return what the header says or the reason why it says nothing."""
+    try:
+        return probe(encoded)
+    except ImageError as error:
+        return error.reason
+
+
+def test_the_quick_look_at_a_plain_jpeg_says_what_pillow_says(
+    jpeg: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    options: list[dict[str, object]] = [
+        {},
+        {"progressive": True, "comment": b"made"},
+        {"mode": "L", "icc_profile": b"profile" * 9},
+        {"mode": "CMYK"},
+        {"orientation": 6},
+        {"quality": 1, "restart_marker_blocks": 2},
+    ]
+    heads = [jpeg(17, 9, **option)[:900] for option in options]
+    files = [head[:end] for head in heads for end in range(0, len(head), 7)]
+    for _ in range(4000):
+        damaged = bytearray(heads[random.integers(len(heads))])
+        for _ in range(random.integers(1, 4)):
+            at = damaged.find(0xFF, random.integers(2, 700)) + random.integers(0, 10)
+            damaged[at % len(damaged)] = random.choice([0, 1, 2, 16, 0xC0, 0xDB, 0xE0, 0xFF, 99])
+        files.append(bytes(damaged))
+
+    quick = [told(encoded) for encoded in files]
+    monkeypatch.setattr(images, "_plain_jpeg", lambda encoded: None)
+
+    assert quick == [told(encoded) for encoded in files]
