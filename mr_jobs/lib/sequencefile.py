@@ -22,11 +22,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from mr_jobs.lib.errors import BundleError, DataError
 from mr_jobs.lib.sequencefile_format import CODECS, ESCAPE, SYNC_BYTES, HeaderReader, Source
+from mr_jobs.lib.sequencefile_plain import Record, plain_records
 from mr_jobs.lib.sequencefile_writer import Writer
 from mr_jobs.lib.writables import WRITABLES, Value, check_bytes_length, decode_vint
 
@@ -37,22 +39,6 @@ _HEAD = struct.Struct(">ii")  # record length, key length
 _MARKER_BYTES = len(ESCAPE) + SYNC_BYTES
 _BUFFER_BYTES = 1 << 15  # keys() skips the rest of a value
 _OBJECT_BYTES = 256  # about what a key, a value and a Record cost Python in memory
-
-
-class Record(NamedTuple):
-    """A record: its key, its value and where it lies.
-
-    Attributes
-    ----------
-    key, value : bytes, str, int or None by class; the value is None when only keys are read.
-    offset : where `Reader.read_at` can start; with block compression that of its block.
-    length : bytes in the file with the 8 of its head; with block compression of its block.
-    """
-
-    key: Value
-    value: Value
-    offset: int
-    length: int
 
 
 class Reader:
@@ -94,6 +80,7 @@ class Reader:
         self._decode_value = WRITABLES[header.value_class].decode
         self._marker = ESCAPE + header.sync
         self._plain_bytes = header.codec is None and header.value_class == "BytesWritable"
+        self._fast = partial(plain_records, self._source, self._marker, self._decode_key, max_bytes)
         self._read_item = self._read_block if header.compression == "block" else self._read_record
 
     def records(
@@ -152,7 +139,10 @@ class Reader:
         position = self.next_sync(start) if start < stop else stop
         if position >= stop:
             return
+        plain = self._plain_bytes and with_values
         while True:
+            if plain:
+                position = yield from self._fast(position, stop)
             try:
                 found = self._read_item(position, stop, with_values=with_values)
             except BundleError as error:

@@ -96,15 +96,17 @@ class Source:
 
     Attributes
     ----------
+    file : the file itself; who reads it says in `position` where that left it.
     name : what error messages call the file.
     size : its length in bytes when it was opened.
+    position : the offset at which `file` is; -1 when that is not known.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file = file
+        self.file = file
         self.name = name or str(getattr(file, "name", "<stream>"))
         self.size = file.seek(0, io.SEEK_END)
-        self._position = self.size
+        self.position = self.size
 
     def read(self, position: int, n_bytes: int, what: str) -> bytes:
         """Read exactly `n_bytes` at `position`; raises BundleError when the file ends before."""
@@ -113,10 +115,10 @@ class Source:
             raise BundleError(
                 f"{what} of {n_bytes} bytes is cut off after {left}", self.name, position
             )
-        if position != self._position:
-            self._file.seek(position)
-        data = self._file.read(n_bytes)
-        self._position = position + len(data)
+        if position != self.position:
+            self.file.seek(position)
+        data = self.file.read(n_bytes)
+        self.position = position + len(data)
         if len(data) != n_bytes:
             raise BundleError(f"{what} is cut off: the file became shorter", self.name, position)
         return data

@@ -18,6 +18,7 @@ from mr_jobs.lib.sequencefile_format import (
 from mr_jobs.lib.writables import MAX_INT, WRITABLES, Value, encode_vint
 
 BLOCK_BYTES = 1_000_000  # io.seqfile.compress.blocksize
+BUFFER_BYTES = 1 << 20  # for the file: Linux takes large pieces half as fast again as small ones
 
 
 class Writer:
@@ -28,7 +29,8 @@ class Writer:
 
     Parameters
     ----------
-    file : binary file of which only `write` is used; a buffered one is faster. Not closed.
+    file : binary file of which only `write` is used; not closed. With a buffer of `BUFFER_BYTES`
+        it is fastest.
     key_class, value_class : Text (str), BytesWritable (bytes), NullWritable (None),
         IntWritable (int) or LongWritable (int).
     compression : none, record (each value) or block (keys and values of about 1 MB together).

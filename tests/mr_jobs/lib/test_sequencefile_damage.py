@@ -143,6 +143,22 @@ def test_trailing_zeros_are_reported(compression: str) -> None:
     assert [error.offset for error in errors] == [len(data)]
 
 
+def test_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    pairs, data = make_bundle()
+    path = tmp_path / "a.seq"
+    path.write_bytes(data)
+    with open_reader(path) as reader:
+        records = reader.records()
+        found = [next(records) for _ in range(50)]
+        with path.open("r+b") as file:
+            file.truncate(found[-1].offset + 100_000)
+        with pytest.raises(BundleError, match="became shorter"):
+            found.extend(records)
+
+    assert [(record.key, record.value) for record in found] == pairs[: len(found)]
+    assert 50 <= len(found) < len(pairs)
+
+
 def test_file_that_ends_in_markers_is_whole() -> None:
     pairs, data = make_bundle()
     assert read(data + MARKER * 5000) == (pairs, [])
