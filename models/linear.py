@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import eigh, solve
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier, SGDClassifier
 from sklearn.pipeline import Pipeline
@@ -25,6 +25,7 @@ from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.moments import Moments
 
 Matrix = NDArray[np.float64]
+FEW = 0.25  # images for each value, below which the matrices' low rank saves most of the work
 _SMALL_SHRINKAGE = 0.01  # below it, single precision is not enough
 
 
@@ -60,7 +61,8 @@ class Problem:
         self._kept = features[~moments.constant()[features]]
         self._n_used = max(len(features), 1)
         self._n_features = moments.n_features
-        moments = moments.select(self._kept)
+        every, moments = moments, moments.select(self._kept)
+        own = moments is not every  # its products are a copy, which need not be kept
         self._kind = kind
         self._scale = moments.scale()
         self._means = moments.class_means()
@@ -69,13 +71,16 @@ class Problem:
         self._share = moments.counts / moments.n
         self._freedom = moments.n - np.count_nonzero(moments.counts)
         if kind == "lda":
-            self._matrix = moments.within()
+            self._matrix = moments.within(overwrite=own)
             self._target = float(self._variances().sum()) / self._n_used
             self._right = self._means.T
         else:
-            self._matrix = moments.total()
+            self._matrix = moments.total(overwrite=own)
             self._target = 1.0
             self._right = 2.0 * (self._means.T * self._share)
+        few = moments.n < len(self._kept) * FEW
+        self._factor = packed.low_rank(self._matrix, self._scale, moments.n) if few else None
+        self._gram = None if self._factor is None else self._factor @ self._factor.T
 
     def try_out(self, shrinkage: float) -> Weights:
         """Solve like `solve`, in single precision: enough to compare, in half the time."""
@@ -130,16 +135,29 @@ class Problem:
     def _solve(self, shrinkage: float, dtype: type[np.floating[Any]]) -> Weights:
         if not len(self._kept):
             return self._weights(shrinkage, self._right)
+        if shrinkage == 0 and self._freedom < len(self._kept):
+            raise _too_small(shrinkage)
+        if self._factor is not None and self._gram is not None:
+            return self._weights(shrinkage, self._solve_few(shrinkage, self._factor, self._gram))
         system = self._matrix.astype(dtype)
         system *= dtype(1.0 - shrinkage)
         system[packed.diagonal(len(self._kept))] += shrinkage * self._target * self._scale**2
-        if shrinkage == 0 and self._freedom < len(self._kept):
-            raise _too_small(shrinkage)
         try:
             solution = packed.solve(system, self._scale[:, np.newaxis] * self._right)
         except ConfigError as error:
             raise _too_small(shrinkage) from error
         return self._weights(shrinkage, solution.astype(np.float64) * self._scale[:, np.newaxis])
+
+    def _solve_few(self, shrinkage: float, factor: Matrix, gram: Matrix) -> Matrix:
+        """Solve for images much fewer than values, in a system as large as there are images.
+
+        Source: the identity of M. Woodbury, Inverting modified matrices (1950).
+        """
+        ridge = shrinkage * self._target
+        system = (1.0 - shrinkage) * gram
+        system.flat[:: len(system) + 1] += ridge
+        inner = solve(system, factor @ self._right, assume_a="pos", check_finite=False)
+        return np.asarray((self._right - (1.0 - shrinkage) * (factor.T @ inner)) / ridge)
 
     def _weights(self, shrinkage: float, solution: Matrix) -> Weights:
         coef = np.zeros((len(self._share), self._n_features))

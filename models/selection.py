@@ -98,10 +98,11 @@ def solve_candidates(
     """Make the candidates' models of the inner part's moments."""
     shape = (len(candidates), len(inner.counts), inner.n_features)
     coef, intercept = np.empty(shape, np.float32), np.empty(shape[:2], np.float32)
-    problem, features = None, None
+    problem: Problem | None = None
+    features = None
     for row, candidate in enumerate(candidates):
         if problem is None or candidate.features != features:
-            features = candidate.features
+            features, problem = candidate.features, None  # its matrix is freed before the next
             problem = Problem(kind, inner, numbers_of(features, parts))
         coef[row], intercept[row] = problem.try_out(candidate.shrinkage)
     temperatures = TEMPERATURES if kind == "lda" else np.zeros(0)

@@ -170,15 +170,15 @@ class Moments:
         means[:, self.constant()] = 0.0
         return means
 
-    def total(self) -> Vector:
-        """Return the covariance of the vectors, divided by n, packed."""
-        covariance = self.products / self.n
+    def total(self, *, overwrite: bool = False) -> Vector:
+        """Return the covariance of the vectors, divided by n, packed; `overwrite` the products."""
+        covariance = np.divide(self.products, self.n, out=self.products if overwrite else None)
         packed.add_products(covariance, self._shifted_mean()[np.newaxis], -1.0)
         return covariance
 
-    def within(self) -> Vector:
-        """Return the pooled covariance within the classes, divided by n, packed."""
-        covariance = self.products / self.n
+    def within(self, *, overwrite: bool = False) -> Vector:
+        """Return the covariance within the classes, pooled, as `total` does that of all."""
+        covariance = np.divide(self.products, self.n, out=self.products if overwrite else None)
         roots = np.sqrt(self.counts / self.n)[:, np.newaxis]
         packed.add_products(covariance, self._shifted_class_means() * roots, -1.0)
         return covariance

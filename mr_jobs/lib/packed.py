@@ -41,6 +41,16 @@ def indices(d: int, rows: NDArray[np.int64], column: int) -> NDArray[np.int64]:
     return (column - half) + (rows - half + odd) * height
 
 
+def row(d: int, number: int) -> NDArray[np.int64]:
+    """Return where the elements of a whole row, and column, are: int64 of shape (d,)."""
+    half, odd, columns = (d + 1) // 2, d % 2, np.arange(number)
+    height = d + 1 - odd
+    left = number + (1 - odd) + columns * height
+    right = (columns - half) + (number - half + odd) * height
+    below = indices(d, np.arange(number, d), number)
+    return np.concatenate([np.where(columns < half, left, right), below])
+
+
 def diagonal(d: int) -> NDArray[np.int64]:
     """Return where the diagonal's elements are, int64 of shape (d,)."""
     half, odd, every = (d + 1) // 2, d % 2, np.arange(d)
@@ -87,6 +97,40 @@ def norm_squared(packed: Packed, scale: NDArray[np.float64]) -> float:
         values = packed[indices(d, every[column:], column)] / scale[column:] / scale[column]
         total += 2.0 * float(values @ values) - float(values[0]) ** 2
     return total
+
+
+def low_rank(
+    packed: NDArray[np.float64], scale: NDArray[np.float64], most: int
+) -> NDArray[np.float64]:
+    """Factorise A = D⁻¹ M D⁻¹ of low rank as FᵀF, by Cholesky's method with complete pivoting.
+
+    Source: N. Higham, Analysis of the Cholesky decomposition of a semi-definite matrix (1990); it
+    ends where what is left is rounding.
+
+    Parameters
+    ----------
+    packed : M, positive semidefinite of shape (d, d).
+    scale : D's diagonal, float64 of shape (d,).
+    most : the rank is at most this.
+
+    Returns
+    -------
+    F, float64 of shape (rank, d).
+    """
+    d = order_of(packed)
+    left = packed[diagonal(d)] / scale**2  # the diagonal of A - FᵀF
+    least = d * np.finfo(np.float64).eps * left.max(initial=0.0)
+    factor = np.empty((min(most, d), d))
+    for rank in range(len(factor)):
+        pivot = int(left.argmax())
+        if left[pivot] <= least:
+            return factor[:rank]
+        done = factor[:rank]
+        values = packed[row(d, pivot)] / scale / scale[pivot] - done[:, pivot] @ done
+        factor[rank] = values / math.sqrt(left[pivot])
+        left -= factor[rank] ** 2
+        left[pivot] = 0.0
+    return factor
 
 
 def solve(packed: Packed, right: NDArray[np.floating[Any]]) -> NDArray[Any]:

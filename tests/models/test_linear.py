@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import RidgeClassifier
 
 from models.linear import Problem
 from mr_jobs.lib.moments import Moments
@@ -55,3 +57,24 @@ def test_nothing_but_constant_features_gives_the_most_frequent_class() -> None:
 
     assert not coef.any()
     assert intercept.argmax() == 1
+
+
+@pytest.mark.parametrize("kind", ["lda", "ridge"])
+@pytest.mark.parametrize("shrinkage", [0.02, 0.3, 0.9, 1.0])
+def test_few_images_of_many_values_have_scikit_learns_solution(kind: str, shrinkage: float) -> None:
+    random = np.random.default_rng(1)
+    y = np.arange(30) % 3
+    vectors = random.normal(size=(30, 200)) * np.geomspace(0.01, 10, 200) + y[:, np.newaxis]
+    moments = Moments.empty(3, 200)
+    moments.add(vectors, y)
+
+    coef, intercept = Problem(kind, moments).solve(shrinkage)
+
+    standard = (vectors - vectors.mean(0)) / vectors.std(0)
+    if kind == "lda":
+        theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
+    else:
+        theirs = RidgeClassifier(alpha=30 * shrinkage / max(1 - shrinkage, 1e-12))
+    theirs.fit(standard, y)
+    np.testing.assert_allclose(coef, theirs.coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(intercept, theirs.intercept_, rtol=1e-6, atol=1e-8)

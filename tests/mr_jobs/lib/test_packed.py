@@ -69,3 +69,26 @@ def test_the_solution_solves_the_system(d: int, dtype: Any, tolerance: float) ->
 def test_a_singular_matrix_is_refused() -> None:
     with pytest.raises(ConfigError, match="singular"):
         packed.solve(packed_product(np.ones((1, 3))), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("d", ORDERS)
+def test_every_row_of_a_matrix_can_be_found(d: int) -> None:
+    made = packed_product(some_rows(d))
+    square = packed.to_square(made)
+
+    for number in range(d):
+        np.testing.assert_array_equal(made[packed.row(d, number)], square[number])
+
+
+@pytest.mark.parametrize("d", [*ORDERS, 40])
+@pytest.mark.parametrize("rank", [0, 1, 3])
+def test_a_matrix_of_low_rank_is_the_product_of_its_factor(d: int, rank: int) -> None:
+    scale = np.geomspace(1e-4, 1e3, d)
+    rows = np.random.default_rng(d).normal(size=(rank, d)) * scale
+    made = packed_product(rows) if rank else packed.zeros(d)
+
+    factor = packed.low_rank(made, scale, most=d)
+
+    assert factor.shape == (min(rank, d), d)
+    standardised = packed.to_square(made) / scale / scale[:, np.newaxis]
+    np.testing.assert_allclose(factor.T @ factor, standardised, atol=1e-12)
