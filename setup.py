@@ -25,6 +25,7 @@ setup(
         "numpy>=2.0,<3",
         "opencv-python-headless>=4.10,<5",  # 5.0 has no HOGDescriptor
         "pillow>=11",
+        "pyyaml>=6",
         "requests>=2.32",
         "scikit-learn>=1.6",
         "scipy>=1.14",

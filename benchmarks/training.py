@@ -41,6 +41,7 @@ from models.settings import ModelSettings
 from models.train import fit, fit_passes
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.imagenet import ImageKey
+from mr_jobs.lib.input_splits import InputSplit, to_line
 from mr_jobs.lib.moments import Moments
 from mr_jobs.lib.records import encode_vector, shard_key
 from mr_jobs.lib.sequencefile import Writer
@@ -168,7 +169,8 @@ def train_by_jobs(work: Path, n_images: int) -> dict[str, float]:
     """Train on the shards in `work`; return the MiB that this process had at most."""
     facts = SimpleNamespace(
         run=SimpleNamespace(runner="local", run_id="benchmark", where={}),
-        config=SimpleNamespace(data=SimpleNamespace(seed=0)),
+        config=SimpleNamespace(data=SimpleNamespace(seed=0), passes=SimpleNamespace(here_mb=0)),
+        jobs=[],
         data=SimpleNamespace(has_val=True),
         cluster=None,
         store=LocalStore(work),
@@ -188,15 +190,12 @@ def task_mib(shard: Path) -> float:
     """Run one map task of the moments' job over a whole shard; return the MiB it had at most."""
     wnids = shard.parents[1] / "wnids.txt"
     wnids.write_text("\n".join(WNIDS))
-    split = {
-        "mapreduce_map_input_file": str(shard),
-        "mapreduce_map_input_start": "0",
-        "mapreduce_map_input_length": str(shard.stat().st_size),
-    }
+    split = InputSplit(str(shard), 0, shard.stat().st_size)
     done = subprocess.run(
         [sys.executable, "-c", _TASK, "--step-num=0", "--mapper", "--classes", str(wnids)],
         cwd=ROOT,
-        env={**os.environ, **split, "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        input=to_line([split]),
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

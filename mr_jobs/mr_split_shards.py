@@ -33,6 +33,7 @@ _KEY_SEPARATOR = "\x1f"  # in the shuffle, whose keys end at the first tab
 class MRSplitShards(SplitOptions, BundleInput, BundleOutput):
     """Map: vector -> (shard key, base64). Reduce: sorted by the shuffle, written as it comes."""
 
+    RECORDS_WORTH_A_TASK = 20_000  # vectors are read in a fraction of the time of images
     INTERNAL_PROTOCOL = RawProtocol  # the simulated shuffle sorts lines: no binary values
 
     def configure_args(self) -> None:

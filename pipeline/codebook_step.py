@@ -25,14 +25,15 @@ from pipeline.catalog import rows
 from pipeline.data_steps import BUNDLE, CATALOG, features_option
 from pipeline.division import split_facts, split_options, train_rows
 from pipeline.group_step import GROUP
+from pipeline.passes import run_pass
 from pipeline.progress import Progress
 from pipeline.step import Context, Step, manifest_of
 from pipeline.step_job import check_counts, run_step_job
-from pipeline.sums import read_sums
+from pipeline.stores import Store
 
 FILE = "codebook/codebooks.npz"
 _SEEDING_ROWS = 20_000  # descriptors held in memory to choose the first centroids
-_SAMPLED, _SUMS = "codebook/descriptors", "codebook/sums"
+_SAMPLED = "codebook/descriptors"
 
 
 def load_codebooks(context: Context) -> Codebooks:
@@ -55,8 +56,7 @@ def _codebook(context: Context, progress: Progress) -> dict[str, Any]:
         return {"learned": [], "digest": ""}
     counts = _sample(context, progress)
     made = _learn(context, progress, learned, counts["sampled"])
-    for directory in (_SAMPLED, _SUMS):
-        context.store.delete(directory)
+    context.store.delete(_SAMPLED)
     return {"learned": sorted(learned), "counts": counts, **made}
 
 
@@ -83,7 +83,10 @@ def _sample(context: Context, progress: Progress) -> dict[str, int]:
 
 
 def _learn(
-    context: Context, progress: Progress, learned: dict[str, LearnedFeature], n_images: int
+    context: Context,
+    progress: Progress,
+    learned: dict[str, LearnedFeature],
+    n_images: int,
 ) -> dict[str, Any]:
     """Whiten, seed, and run rounds until the number of them that is asked for."""
     from models.codebook_learning import seed, updated, whitening
@@ -92,7 +95,7 @@ def _learn(
     sums = _round(context, progress, None, n_images)
     books = Codebooks({name: whitening(f, sums[name]) for name, f in learned.items()}, facts)
     for name, feature in learned.items():
-        sample = _seeding_sample(context, name, feature)
+        sample = _seeding_sample(context.store, name, feature)
         books[name] = seed(feature, books[name], sample, context.config.data.seed)
     objectives: dict[str, list[float]] = {name: [] for name in learned}
     for number in range(1, context.config.codebooks.rounds + 1):
@@ -111,29 +114,27 @@ def _learn(
 def _round(
     context: Context, progress: Progress, codebooks: str | None, n_images: int
 ) -> dict[str, Sums]:
-    """Run the job of one round; return its sums by feature."""
-    store = context.store
+    """Make the pass of one round; return its sums by feature."""
     args = [*features_option(context)]
-    args += ["--codebooks", store.uri(codebooks)] if codebooks else []
+    args += ["--codebooks", context.store.uri(codebooks)] if codebooks else []
     n_records = n_images * len(context.config.features.learned())
-    counts = run_step_job(
-        context, progress, CODEBOOK, MRLearnCodebooks, [store.uri(_SAMPLED)], ("read", n_records),
-        args, into=(store, _SUMS),
-    )  # fmt: skip
+    sums, counts = run_pass(
+        context, progress, CODEBOOK, MRLearnCodebooks, _SAMPLED, n_records, args
+    )
     check_counts("codebook", "sampled records", n_records, {"read": counts.get("read", 0)})
     by_feature: dict[str, Sums] = {}
-    for name, array in read_sums(store, _SUMS).items():
+    for name, array in sums.items():
         feature, _, sum_name = name.partition(".")
         by_feature.setdefault(feature, {})[sum_name] = array
     return by_feature
 
 
-def _seeding_sample(context: Context, name: str, feature: LearnedFeature) -> NDArray[np.float32]:
+def _seeding_sample(store: Store, name: str, feature: LearnedFeature) -> NDArray[np.float32]:
     """Return descriptors of the images whose hashes are least: the same on every runner."""
     length = feature.descriptor_length()
     found: list[tuple[bytes, NDArray[np.float32]]] = []
     n_rows = 0
-    for key, value in _sampled_records(context, f"{name}\t".encode()):
+    for key, value in _sampled_records(store, f"{name}\t".encode()):
         descriptors = decode_vector(value).reshape(-1, length)
         found.append((hashlib.sha256(key).digest(), descriptors))
         n_rows += len(descriptors)
@@ -158,8 +159,7 @@ def _first_rows(
     return kept, n_rows
 
 
-def _sampled_records(context: Context, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    store = context.store
+def _sampled_records(store: Store, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     for name in store.files(_SAMPLED):
         with closing(store.open(name)) as file:
             for record in Reader(file, store.uri(name)).records():

@@ -12,12 +12,13 @@ from typing import Any
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
 from pipeline.config import CONFIG_FILE, VAR, Config, find_config
-from pipeline.full import STEP_NAMES, existing_cluster, full, plan_of, require_same, some_steps
+from pipeline.full import STEP_NAMES, full, plan_of, require_same, some_steps
 from pipeline.images import Images, check_name, images_at, name_of
 from pipeline.index_step import refresh
 from pipeline.ledger import Ledger
 from pipeline.own_commands import OWN_COMMANDS
 from pipeline.progress import Progress
+from pipeline.run_cluster import existing_cluster
 from pipeline.runs import Run, all_runs, check_run_id, load_run, new_run_id
 from pipeline.steps import IMAGE_STEPS
 

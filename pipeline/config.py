@@ -15,11 +15,12 @@ from mr_jobs.job import ROOT
 from mr_jobs.lib.duplicates import DuplicateSettings
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.features.base import is_integer
 
 CONFIG_FILE = ROOT / "pipeline.toml"
 CONFIGS = ROOT / "configs"
 VAR = ROOT / "var"
-_TABLES = ("data", "repair", "duplicates", "features", "codebooks", "model")
+_TABLES = ("data", "repair", "duplicates", "features", "codebooks", "model", "passes")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class CodebookSettings:
     Parameters
     ----------
     samples : local descriptors to learn from, for each feature.
-    rounds : jobs over them, each a round of k-means or an expectation step.
+    rounds : passes over them, each a round of k-means or an expectation step.
 
     Raises
     ------
@@ -81,6 +82,32 @@ class CodebookSettings:
 
 
 @dataclass(frozen=True)
+class PassSettings:
+    """The table [passes]: where sums over descriptors and vectors are made.
+
+    Parameters
+    ----------
+    here_mb : a pass over at most so many MB (2^20 bytes) is made in the pipeline's own process,
+        sooner than a job starts; over more by a job. With 0 it is always a job. The sums are the
+        same.
+
+    Raises
+    ------
+    ConfigError
+        A value that does not fit; the sentence names it.
+    """
+
+    here_mb: int = 128
+
+    def __post_init__(self) -> None:
+        if not is_integer(self.here_mb, 0, 1 << 20):
+            raise ConfigError(
+                "pipeline.toml: [passes] here_mb is a whole number of MB from 0, not "
+                f"{self.here_mb!r}"
+            )
+
+
+@dataclass(frozen=True)
 class Config:
     """All facts of a run."""
 
@@ -89,6 +116,7 @@ class Config:
     features: FeatureSpec
     codebooks: CodebookSettings
     model: ModelSettings
+    passes: PassSettings
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values, table by table."""
@@ -100,6 +128,7 @@ class Config:
             "features": features,
             "codebooks": asdict(self.codebooks),
             "model": self.model.to_dict(),
+            "passes": asdict(self.passes),
         }
 
     @classmethod
@@ -121,6 +150,7 @@ class Config:
             ),
             _settings(CodebookSettings, "codebooks", tables),
             ModelSettings.from_dict(tables.get("model", {})),
+            _settings(PassSettings, "passes", tables),
         )
 
     @classmethod
@@ -158,7 +188,7 @@ def find_config(name: str) -> Path:
     raise ConfigError(f"no such configuration file: {name}; by name there are {known}")
 
 
-Settings = TypeVar("Settings", DataSettings, CodebookSettings)
+Settings = TypeVar("Settings", DataSettings, CodebookSettings, PassSettings)
 
 
 def _settings(kind: type[Settings], name: str, tables: Mapping[str, Any]) -> Settings:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from models.train import Fit
 
 TESTED = ("val", "test")
-_IMAGES_A_REDUCER = 500_000  # 200 bytes each in the shuffle
+IMAGES_A_REDUCER = 500_000  # 200 bytes each in the shuffle
 
 
 def _evaluate(context: Context, progress: Progress) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _run(
         job_counts = run_step_job(
             context, progress, EVALUATE, MREvaluateModel, [context.store.uri(SPLIT.makes)],
             ("read", total), args, into=(context.store, EVALUATE.makes),
-            jobconf=[f"mapreduce.job.reduces={1 + n_tested // _IMAGES_A_REDUCER}"],
+            jobconf=[f"mapreduce.job.reduces={1 + n_tested // IMAGES_A_REDUCER}"],
         )  # fmt: skip
     check_counts("evaluate", "vectors", total, {"read": job_counts.get("read", 0)})
     return job_counts

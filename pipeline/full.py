@@ -7,7 +7,9 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
 from pipeline import yarn
 from pipeline.config import Config, fingerprint
+from pipeline.data_steps import INGEST
 from pipeline.images import images_at
 from pipeline.progress import Progress
+from pipeline.run_cluster import deploy, destroy, existing_cluster
 from pipeline.runs import Run
 from pipeline.save_step import SAVE, result_of, saved_dir
 from pipeline.step import Context, Step, do_step, is_done
@@ -24,6 +28,7 @@ from pipeline.steps import STEPS
 from pipeline.stores import HdfsStore, LocalStore
 
 STEP_NAMES = ("deploy", *STEPS, "destroy")
+_HDFS_IS_UP = "Write, read and delete a file, and run a streaming job"  # the task after its start
 
 
 def open_context(run: Run, cluster: clusters.Cluster | None) -> Context:
@@ -81,10 +86,10 @@ def _finished(run: Run) -> dict[str, Any]:
 def _on_a_cluster(run: Run, *, keep: bool) -> dict[str, Any]:
     result: dict[str, Any] = {}
     try:
-        cluster = deploy(run)
+        cluster, done = _deploy_and_ingest(run)
         yarn.kill_applications(cluster.resourcemanager_url, run.run_id)  # of a killed pipeline
         clusters.mark_unsaved(cluster, run.run_id)
-        result = _steps(run, cluster, heal=lambda: deploy(run))
+        result = _steps(run, cluster, done, heal=lambda: deploy(run))
         clusters.mark_saved(cluster, run.run_id)
     finally:
         if run.cluster_id and not keep:
@@ -92,68 +97,92 @@ def _on_a_cluster(run: Run, *, keep: bool) -> dict[str, Any]:
     return result
 
 
-def deploy(run: Run) -> clusters.Cluster:
-    """Stand the run's cluster up, or start what is missing of it; note whether the run made it."""
-    if run.cluster_id is None and existing_cluster(run) is None:
-        run.cluster_id = clusters.new_id(run.cluster)  # noted first: a killed run finds it again
-        run.save()
-    with Progress("deploy") as progress:
-        up = clusters.up(
-            run.cluster, cluster_id=run.cluster_id, progress=progress.note, **run.cluster_options
-        )
-        if up.cluster.id != run.cluster_id:
-            run.cluster_id = None  # somebody else's
-        run.steps["deploy"] = {"seconds": round(up.seconds, 1), "changed": up.changed}
-        run.save()
-        progress.note(f"cluster {up.cluster.name} is up after {up.seconds:.0f} s")
-        return up.cluster
+def _deploy_and_ingest(run: Run) -> tuple[clusters.Cluster, list[Step]]:
+    """Deploy, and begin to send images as soon as HDFS is up, while the rest is being proved.
+
+    Returns the cluster, and the steps that are done with it.
+    """
+    thread = ThreadPoolExecutor(1)
+    sending: list[Future[None]] = []
+
+    def begin(task: str) -> None:
+        if task == _HDFS_IS_UP and not sending:
+            sending.append(thread.submit(_ingest, run))
+
+    try:
+        cluster = deploy(run, begin)
+        for sent in sending:
+            sent.result()
+    finally:
+        thread.shutdown(wait=False)  # after an error the cluster goes, and with it what is sent
+    return cluster, [INGEST] if sending else []
 
 
-def existing_cluster(run: Run) -> clusters.Cluster | None:
-    """Return the run's cluster if one of that name is there."""
-    directory = clusters.cluster_dir(run.cluster, run.cluster_options.get("directory"))
-    return clusters.Cluster.load(directory) if (directory / clusters.MARK).exists() else None
-
-
-def destroy(run: Run, *, discard: bool) -> str | None:
-    """Destroy the cluster that the run made; return the receipt's path."""
-    with Progress("destroy") as progress, _uninterrupted(progress):
-        receipt = clusters.down(
-            run.cluster,
-            directory=run.cluster_options.get("directory"),
-            expected_id=run.cluster_id,
-            discard_unsaved=discard,
-            progress=progress.note,
-        )
-        run.cluster_id = None
-        run.steps["destroy"] = {"seconds": round(progress.seconds, 1)}
-        run.save()
-        if receipt:
-            progress.note(f"nothing is left of it after {progress.seconds:.0f} s")
-    return str(receipt) if receipt else None
+def _ingest(run: Run) -> None:
+    cluster = existing_cluster(run)
+    if cluster:
+        timed(INGEST, open_context(run, cluster))
 
 
 def _steps(
-    run: Run, cluster: clusters.Cluster | None, heal: Callable[[], object] | None = None
+    run: Run,
+    cluster: clusters.Cluster | None,
+    done: Sequence[Step] = (),
+    heal: Callable[[], object] | None = None,
 ) -> dict[str, Any]:
     context = open_context(run, cluster)
-    for step in STEPS.values():
+    for steps in side_by_side(context):
+        if all(step in done for step in steps):
+            continue
         try:
-            timed(step, context)
+            _timed_together(steps, context)
         except ClusterError as error:
             if heal is None:
                 raise
-            print(f"{step.name}: {error}; what is missing is started now", file=sys.stderr)
+            names = ", ".join(step.name for step in steps)
+            print(f"{names}: {error}; what is missing is started now", file=sys.stderr)
             heal()
-            timed(step, context)
+            _timed_together(steps, context)
     if not run.data.startswith("hdfs:"):
         run.finished = _results_fingerprint(context)
         run.save()
     return result_of(run)
 
 
+def side_by_side(context: Context) -> list[list[Step]]:
+    """Group the steps, in order, so that none needs the output of another of its group.
+
+    On this machine each is alone: tasks of one job have all its cores already.
+    """
+    groups: list[list[Step]] = []
+    for step in STEPS.values():
+        needed = [] if step.idle(context) else [n for n in step.needs if not n.idle(context)]
+        if context.cluster and groups and not any(n in groups[-1] for n in needed):
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _timed_together(steps: Sequence[Step], context: Context) -> None:
+    """Do steps, each in a thread of its own if there are several; the first error ends them all."""
+    if len(steps) == 1:
+        timed(steps[0], context)
+        return
+    with ThreadPoolExecutor(len(steps)) as threads:
+        running = [threads.submit(timed, step, replace(context, jobs=[])) for step in steps]
+        try:
+            for done in as_completed(running):
+                done.result()
+        except BaseException:
+            if context.cluster:  # or this would wait for jobs whose output nobody wants
+                yarn.kill_applications(context.cluster.resourcemanager_url, context.run.run_id)
+            raise
+
+
 def timed(step: Step, context: Context) -> None:
     """Do a step unless it is done, with its progress shown; note its report and seconds."""
+    context.jobs.clear()
     with Progress(step.name) as progress:
         done = is_done(step, context)
         if done:
@@ -164,8 +193,8 @@ def timed(step: Step, context: Context) -> None:
         seconds = round(progress.seconds, 1)
         progress.note(f"done in {seconds} s" + (f": {told}" if told else ""))
     if not (done and step.name in context.run.steps):
-        context.run.steps[step.name] = {"seconds": seconds, **report}
-        context.run.save()
+        cost = {"seconds": seconds, "jobs": [*context.jobs]}
+        context.run.note_step(step.name, {**cost, **report})
 
 
 def some_steps(names: Sequence[str], run: Run) -> None:
@@ -227,22 +256,6 @@ def _interrupts_as_errors() -> Iterator[None]:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _uninterrupted(progress: Progress) -> Iterator[None]:
-    """Let nothing but a kill stop the destruction: a half-destroyed cluster helps nobody."""
-
-    def refuse(_: int, __: object) -> None:
-        progress.note("is not interrupted: it ends in seconds")
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, refuse) for number in numbers}
     try:
         yield
     finally:

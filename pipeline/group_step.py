@@ -11,7 +11,7 @@ from pipeline.progress import Progress
 from pipeline.step import Context, Step, manifest_of
 from pipeline.step_job import check_counts, run_step_job
 
-_IMAGES_A_REDUCER = 100_000  # of the catalogue: up to 1 GB in the shuffle of the bands
+IMAGES_A_REDUCER = 100_000  # of the catalogue: up to 1 GB in the shuffle of the bands
 
 
 def _group(context: Context, progress: Progress) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def _group(context: Context, progress: Progress) -> dict[str, Any]:
     found = "work/pairs"
     job_counts = run_step_job(
         context, progress, GROUP, MRGroupDuplicates, [store.uri("catalog")], ("read", rows), args,
-        into=(store, found), jobconf=[f"mapreduce.job.reduces={1 + rows // _IMAGES_A_REDUCER}"],
+        into=(store, found), jobconf=[f"mapreduce.job.reduces={1 + rows // IMAGES_A_REDUCER}"],
     )  # fmt: skip
     check_counts("group", "catalogued", rows, {"read": job_counts.get("read", 0)})
     exact = job_counts.pop("exact", 0)

@@ -29,7 +29,7 @@ from pipeline.raw_tar_stream import TarOfFiles
 from pipeline.stores import LocalStore, Store
 
 _MB = 1 << 20
-_GROUP_BUNDLES = 8
+GROUP_BUNDLES = 8
 _MIN_PLAN_BYTES = 4096
 _WAITING = 4  # parts and groups that are planned but not written yet
 _SAVE_EVERY_S = 1.0
@@ -98,6 +98,25 @@ def ingest(
     return ledger
 
 
+def grouped(
+    sources: Sequence[RawSource],
+    facts: Facts,
+    most_bytes: int,
+    together: Callable[[RawSource, RawSource], bool],
+) -> Iterator[list[RawSource]]:
+    """Cut a list of sources where they do not belong together, or become too much."""
+    group: list[RawSource] = []
+    size = 0
+    for before, source in pairwise([sources[0], *sources]):
+        n_bytes = facts[source.name].n_bytes
+        if group and (size + n_bytes > most_bytes or not together(before, source)):
+            yield group
+            group, size = [], 0
+        group.append(source)
+        size += n_bytes
+    yield group
+
+
 class _Ingest:
     """One ingest at work: what is brought where, and what is known of it so far."""
 
@@ -129,35 +148,18 @@ class _Ingest:
         What is planned here is sent and written by one other thread, in the same order.
         """
         total = sum(self._facts[source.name].n_bytes for source in sources)
-        groups = self._grouped(sources, self._bundle_bytes * _GROUP_BUNDLES, _same_split)
+        most_bytes = self._bundle_bytes * GROUP_BUNDLES
+        groups = grouped(sources, self._facts, most_bytes, same_split)
         with InOrder(_WAITING) as self._writing:
             for group in groups:
                 plan = self._plan_group(group)
                 self._writing.submit(partial(self._finish_group, group, plan, total))
         self._ledger.save(self._store)
 
-    def _grouped(
-        self,
-        sources: Sequence[RawSource],
-        most_bytes: int,
-        together: Callable[[RawSource, RawSource], bool],
-    ) -> Iterator[list[RawSource]]:
-        """Cut a list of sources where they do not belong together, or become too much."""
-        group: list[RawSource] = []
-        size = 0
-        for before, source in pairwise([sources[0], *sources]):
-            n_bytes = self._facts[source.name].n_bytes
-            if group and (size + n_bytes > most_bytes or not together(before, source)):
-                yield group
-                group, size = [], 0
-            group.append(source)
-            size += n_bytes
-        yield group
-
     def _plan_group(self, sources: Sequence[RawSource]) -> GroupPlan:
         bundles = BundlePlan(self._bundle_bytes, self._bytes_of(sources))
         group = GroupPlan(bundles, self._data, self._known, self._allow_damaged)
-        for part in self._grouped(sources, self._bundle_bytes, self._one_part):
+        for part in grouped(sources, self._facts, self._bundle_bytes, self._one_part):
             self._take_part(part, group)
         return group
 
@@ -254,7 +256,8 @@ def _check_root(ledger: Ledger, data: RawData) -> None:
     ledger.root = root
 
 
-def _same_split(before: RawSource, source: RawSource) -> bool:
+def same_split(before: RawSource, source: RawSource) -> bool:
+    """Say whether the images of two sources may share a bundle."""
     return before.split == source.split
 
 

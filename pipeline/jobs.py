@@ -7,21 +7,27 @@ import os
 import re
 import threading
 import traceback
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from mrjob.step import StepFailedException
 
-from mr_jobs.job import ImageJob
+from mr_jobs.job import BundleInput, ImageJob, WholeBundleInput
 from mr_jobs.lib.errors import ClusterError, DataError, JobError, PipelineError, is_full_disk
 from pipeline import failures, yarn
 from pipeline.cluster import Cluster
+from pipeline.job_facts import facts_of
+from pipeline.job_files import WebHdfsFilesystem, code_archive
 from pipeline.progress import Progress
-from pipeline.stores import HdfsStore
+from pipeline.stores import HdfsStore, Store
+from pipeline.task_sizes import count_tasks
 
+_MRJOB_LOG = logging.getLogger("mrjob")
 _POLL_S = 0.5
 _NODELESS_S = 10.0
 _MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # in HDFS
@@ -29,22 +35,21 @@ _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
 # They choose NumPy's and OpenBLAS's code for a processor: tasks and driver have to choose the same,
 # or the last bits of their products differ.
 _KERNELS = ("OPENBLAS_", "NPY_")
-_COUNTER_LINE = b"reporter:counter:images,"
 
 
 @dataclass(frozen=True)
 class JobSpec:
     """One job: its class, arguments, inputs and output, and what to expect.
 
-    `counter` names the counter of group `images` that follows the progress, of `total`; `clear`
-    removes what a failed try left of the output.
+    `output` is the name of a directory in `store`, which is there when the job has succeeded;
+    `counter` names the counter of group `images` that follows the progress, of `total`.
     """
 
     name: str
     job: type[ImageJob]
     inputs: Sequence[str]
+    store: Store
     output: str
-    clear: Callable[[], None]
     args: Sequence[str] = ()
     jobconf: Sequence[str] = ()
     counter: str = "read"
@@ -53,9 +58,14 @@ class JobSpec:
 
 @dataclass
 class JobResult:
-    """Counters of group `images`, where the job ran, and what its client complained of last."""
+    """What a job counted and cost, where it ran, and what its client complained of last.
+
+    `counters` are those of the group `images`; `facts` are of each of its MapReduce steps, see
+    `job_facts.facts_of`.
+    """
 
     counters: dict[str, int] = field(default_factory=dict)
+    facts: list[dict[str, int | None]] = field(default_factory=list)
     application_id: str | None = None
     complaint: str | None = None
 
@@ -82,7 +92,6 @@ def run_job(
     except JobError as error:
         yarn.require_nodes(cluster.resourcemanager_url)
         progress.note(f"tried once more, as a job with tasks of its own: {error}")
-        spec.clear()
         return _run_once(
             spec, runner, run_id, progress, cluster, ["mapreduce.job.ubertask.enable=false"]
         )
@@ -97,10 +106,17 @@ def _run_once(
     jobconf: Sequence[str],
 ) -> JobResult:
     result = JobResult()
+    # Each try has a directory of its own: seconds after its job, an application master deletes
+    # OUTPUT/_temporary, which would by then be the next job's.
+    tries = f"work/tries/{spec.name}"
+    output = f"{tries}/{uuid.uuid4().hex[:8]}"
+    spec.store.delete(tries)  # of a pipeline that was killed
     with TemporaryDirectory(prefix="pipeline-job-") as tmp, _driver_log(result, progress, cluster):
-        job = spec.job(_arguments(spec, runner, run_id, tmp, cluster, jobconf))
+        job = spec.job(_arguments(spec, runner, run_id, tmp, output, cluster, jobconf))
         poll = _hadoop_poll(result, spec, cluster) if cluster else _local_poll(Path(tmp), spec)
         with job.make_runner() as mrjob_runner, _watched(poll, spec, progress):
+            if cluster:
+                mrjob_runner.fs.hadoop = WebHdfsFilesystem(cluster)
             try:
                 mrjob_runner.run()
             except StepFailedException as error:
@@ -114,6 +130,10 @@ def _run_once(
                 _remove_uploads(cluster, mrjob_runner.get_job_key())
             for step in mrjob_runner.counters():
                 result.counters.update(step.get("images", {}))
+                result.facts.append(facts_of(step))
+    spec.store.delete(spec.output)
+    spec.store.rename(output, spec.output)
+    spec.store.delete(tries)
     return result
 
 
@@ -129,19 +149,42 @@ def _arguments(
     runner: str,
     run_id: str,
     tmp: str,
+    output: str,
     cluster: Cluster | None,
     jobconf: Sequence[str],
 ) -> list[str]:
-    args = ["-r", runner, "--local-tmp-dir", tmp, "--output-dir", spec.output, *spec.args]
+    args = [
+        "-r",
+        runner,
+        "--local-tmp-dir",
+        tmp,
+        "--output-dir",
+        spec.store.uri(output),
+        *spec.args,
+    ]
     if cluster:
         args += ["--hadoop-bin", str(cluster.hadoop_bin)]
         args += ["--hadoop-streaming-jar", str(cluster.streaming_jar)]
         args += ["--hadoop-tmp-dir", _MRJOB_DIR, "--cleanup", "LOCAL_TMP"]  # tidied without a JVM
+        args += ["--archives", code_archive(cluster)]
         for name in sorted(name for name in os.environ if name.startswith(_KERNELS)):
             args += ["--cmdenv", f"{name}={os.environ[name]}"]
-        for setting in (f"mapreduce.job.name={run_id} {spec.name}", *spec.jobconf, *jobconf):
+        settings = [f"mapreduce.job.name={run_id} {spec.name}", *_task_settings(spec, cluster)]
+        for setting in (*settings, *spec.jobconf, *jobconf):
             args += ["-D", setting]
     return [*args, *spec.inputs]
+
+
+def _task_settings(spec: JobSpec, cluster: Cluster) -> list[str]:
+    """Cut the input of a job that may read several files in a task."""
+    if not issubclass(spec.job, BundleInput) or issubclass(spec.job, WholeBundleInput):
+        return []
+    hdfs = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/")
+    n_bytes = sum(hdfs.summary(urlsplit(uri).path)["length"] for uri in spec.inputs)
+    slots = yarn.task_slots(cluster.resourcemanager_url)
+    n_tasks = count_tasks(spec.total, n_bytes, slots, worth=spec.job.RECORDS_WORTH_A_TASK)
+    settings = [f"mapreduce.input.fileinputformat.split.maxsize={max(1, n_bytes // n_tasks)}"]
+    return settings + (["mapreduce.job.ubertask.enable=false"] if n_tasks > 1 else [])
 
 
 def _failure(spec: JobSpec, tmp: Path, result: JobResult, cluster: Cluster | None) -> PipelineError:
@@ -164,10 +207,16 @@ def _failure(spec: JobSpec, tmp: Path, result: JobResult, cluster: Cluster | Non
 
 @contextmanager
 def _driver_log(result: JobResult, progress: Progress, cluster: Cluster | None) -> Iterator[None]:
-    """Follow mrjob's own log for the application's id, instead of printing it."""
+    """Follow mrjob's own log for the application's id, instead of printing it.
+
+    Jobs that run side by side have a thread each.
+    """
+    thread = threading.get_ident()
 
     class Follow(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            if record.thread != thread:
+                return
             message = record.getMessage()
             if record.levelno >= logging.ERROR or "Exception" in message:
                 result.complaint = message.strip().splitlines()[0]
@@ -177,18 +226,14 @@ def _driver_log(result: JobResult, progress: Progress, cluster: Cluster | None) 
                 page = f"{cluster.resourcemanager_url}/cluster/app/{result.application_id}"
                 progress.note(f"YARN application {result.application_id}, {page}")
 
-    logger = logging.getLogger("mrjob")
     handler = Follow(logging.INFO)
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    _MRJOB_LOG.addHandler(handler)
+    _MRJOB_LOG.setLevel(logging.INFO)
+    _MRJOB_LOG.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        _MRJOB_LOG.removeHandler(handler)
 
 
 @contextmanager
@@ -226,7 +271,7 @@ def _hadoop_poll(result: JobResult, spec: JobSpec, cluster: Cluster) -> Callable
 
 def _local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:
     """Count what the simulated tasks have reported so far, from their standard error files."""
-    wanted = _COUNTER_LINE + spec.counter.encode() + b","
+    told = re.compile(rb"^reporter:counter:images,%s,(\d+)$" % spec.counter.encode(), re.MULTILINE)
     read: dict[Path, int] = {}
     done = 0
 
@@ -238,7 +283,7 @@ def _local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:
                 new = file.read()
             whole = new[: new.rfind(b"\n") + 1]
             read[path] = read.get(path, 0) + len(whole)
-            done += whole.count(wanted)
+            done += sum(map(int, told.findall(whole)))
         return done
 
     return poll

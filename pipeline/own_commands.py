@@ -11,6 +11,7 @@ from pipeline import (
     explain_command,
     get_command,
     images_command,
+    plan_command,
     predict_command,
     quarantine_command,
     query_command,
@@ -20,6 +21,7 @@ from pipeline import (
 
 # each has add_parser(commands) and run(args)
 OWN_COMMANDS: dict[str, ModuleType] = {
+    "plan": plan_command,
     "predict": predict_command,
     "explain": explain_command,
     "report": report_command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from pipeline.config import VAR, Config, fingerprint
 from pipeline.stores import Store
 
 RUNS = VAR / "runs"
+_ONE_WRITER = threading.Lock()
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -46,10 +48,17 @@ class Run:
 
     def save(self) -> None:
         """Write run.json, whole or not at all."""
-        self.dir.mkdir(parents=True, exist_ok=True)
-        part = self.dir / ".run.json.part"
-        part.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
-        part.rename(self.dir / "run.json")
+        with _ONE_WRITER:
+            self.dir.mkdir(parents=True, exist_ok=True)
+            part = self.dir / ".run.json.part"
+            part.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+            part.rename(self.dir / "run.json")
+
+    def note_step(self, name: str, report: dict[str, Any]) -> None:
+        """Keep what a step reported; steps side by side may do so at once."""
+        with _ONE_WRITER:
+            self.steps[name] = report
+        self.save()
 
     def forget_work(self) -> None:
         """Remove the run's intermediate outputs on the local disk."""

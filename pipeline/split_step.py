@@ -16,7 +16,7 @@ from pipeline.progress import Progress
 from pipeline.step import Context, Step, counts_of, manifest_of
 from pipeline.step_job import check_counts, run_step_job
 
-_REDUCER_BYTES = 1 << 30  # of shards
+REDUCER_BYTES = 1 << 30  # of shards
 
 
 def _split(context: Context, progress: Progress) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def _split(context: Context, progress: Progress) -> dict[str, Any]:
     left = selecting.left_after(context, "split")
     selected = featurized if left is None else len(left)
     size = featurized * context.config.features.n_features * 4
-    reducers = f"mapreduce.job.reduces={1 + size // _REDUCER_BYTES}"
+    reducers = f"mapreduce.job.reduces={1 + size // REDUCER_BYTES}"
     followed = ("read", selected)
     inputs, into = [context.store.uri(FEATURES.makes)], (context.store, SPLIT.makes)
     counts = run_step_job(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -28,12 +28,16 @@ from pipeline.stores import HdfsStore, LocalStore, Store
 
 @dataclass
 class Context:
-    """What a step needs to know: the run, its settings, where its outputs and its images are."""
+    """What a step needs to know: the run, its settings, where its outputs and its images are.
+
+    `jobs` gets what each of the step's jobs cost, see `pipeline.jobs.JobResult`.
+    """
 
     run: Run
     config: Config
     store: Store
     images: Images
+    jobs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def cluster(self) -> Cluster | None:
@@ -127,7 +131,7 @@ def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
     JobError
         If the counts do not add up.
     """
-    for need in step.needs:
+    for need in () if step.idle(context) else step.needs:
         if not need.idle(context) and is_done(need, context) is None:
             raise ConfigError(
                 f"{step.name} needs the output of {need.name}; run "

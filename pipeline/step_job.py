@@ -24,21 +24,24 @@ def run_step_job(  # noqa: PLR0913  # what a job is made of
     into: tuple[Store, str],
     jobconf: Sequence[str] = (),
 ) -> dict[str, int]:
-    """Run a step's job; `followed` is the counter to show, and what it will come to."""
+    """Run a step's job; `followed` is the counter to show, and what it will come to.
+
+    `into` is the store and the directory of the output. What the job cost goes to `context.jobs`.
+    """
     store, output = into
-    store.delete(output)
     spec = JobSpec(
         name=step.name,
         job=job,
         inputs=inputs,
-        output=store.uri(output),
-        clear=lambda: store.delete(output),
+        store=store,
+        output=output,
         args=args,
         jobconf=jobconf,
         counter=followed[0],
         total=followed[1],
     )
     result = run_job(spec, context.run.runner, context.run.run_id, progress, context.cluster)
+    context.jobs.extend(result.facts)
     return result.counters
 
 

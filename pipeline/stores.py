@@ -38,6 +38,9 @@ class Store(Protocol):
     def files(self, name: str) -> list[str]:
         """List the names of the data files in a directory, sorted: no `_SUCCESS` or dot files."""
 
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+
     def open(self, name: str) -> BinaryIO:
         """Open a file for buffered reading; it can seek."""
 
@@ -73,6 +76,10 @@ class LocalStore:
         folder = self.root / name
         paths = folder.iterdir() if folder.is_dir() else ()
         return sorted(f"{name}/{p.name}" for p in paths if p.name[0] not in "._")
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+        return (self.root / name).stat().st_size
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""
@@ -183,12 +190,16 @@ class HdfsStore:
         except (HdfsError, requests.RequestException) as error:
             raise self._error(name, error) from error
 
-    def open(self, name: str) -> BinaryIO:
-        """Open a file for reading."""
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
         status = self.status(name)
         if status is None:
             raise ClusterError(f"{self.uri(name)}: no such file in HDFS")
-        raw = HdfsFile(self._client, str(self.root / name), int(str(status["length"])))
+        return int(str(status["length"]))
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+        raw = HdfsFile(self._client, str(self.root / name), self.size(name))
         return cast(BinaryIO, io.BufferedReader(raw, _CHUNK_BYTES))
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:

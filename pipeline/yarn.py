@@ -43,6 +43,12 @@ def active_nodes(resourcemanager_url: str) -> int:
     return int(metrics.get("activeNodes", 0))
 
 
+def task_slots(resourcemanager_url: str) -> int:
+    """Return how many tasks of a job run side by side: one core is the application master's."""
+    metrics = _get(resourcemanager_url, "ws/v1/cluster/metrics").get("clusterMetrics", {})
+    return max(1, int(metrics.get("totalVirtualCores", 0)) - 1)
+
+
 def require_nodes(resourcemanager_url: str) -> None:
     """Raise a ClusterError when YARN has no node to run anything on."""
     if active_nodes(resourcemanager_url) == 0:

@@ -46,9 +46,10 @@ def data(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Features with codebooks of both kinds, learned in a round."""
+    """Features with codebooks of both kinds, learned in a round; bundles that share a task."""
     path = tmp_path_factory.mktemp("config") / "learned.toml"
     path.write_text(
+        "[data]\nbundle_mb = 1\n"
         '[features]\nfeatures = ["hog", "hsv_pyramid", "lbp", "patches", "fisher"]\n'
         "[features.patches]\nn_centroids = 20\n[features.fisher]\nn_gaussians = 4\n"
         "[codebooks]\nsamples = 10_000\nrounds = 1\n"
@@ -58,10 +59,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hadoop_run(cluster: Cluster, data: Path, config: Path) -> Iterator[dict[str, Any]]:
-    """A run on the cluster that was there before, whose outputs stay in HDFS."""
+    """A run on the cluster that was there before, all by jobs, whose outputs stay in HDFS."""
     run_id = f"test-{uuid.uuid4().hex[:8]}"
+    all_jobs = config.with_name("all-jobs.toml")
+    all_jobs.write_text(config.read_text() + "[passes]\nhere_mb = 0\n")
     with p.forgotten(run_id):
-        yield p.run("full", "--data", data, "--config", config, "--run-id", run_id, *p.on(cluster))
+        yield p.run(
+            "full", "--data", data, "--config", all_jobs, "--run-id", run_id, *p.on(cluster)
+        )
 
 
 def test_records_and_predictions_are_the_same_as_without_a_cluster(
@@ -111,7 +116,7 @@ def test_hadoop_prints_a_bundle_that_python_wrote_and_that_it_wrote(
     cluster: Cluster, hadoop_run: dict[str, Any], tmp_path: Path
 ) -> None:
     store = p.images_of(hadoop_run["run_id"], cluster)
-    name = store.files("bundles")[-1]
+    name = store.files("bundles")[0]
     with store.open(name) as file:
         records = [(r.key, r.value) for r in Reader(file, name).records()][:5]
     mine = tmp_path / "mine.seq"

@@ -1,0 +1,74 @@
+"""The cluster of a run: stood up before it, or there before, and destroyed if the run made it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pipeline import cluster as clusters
+from pipeline.progress import Progress
+from pipeline.runs import Run
+
+
+def deploy(run: Run, begun: Callable[[str], None] = lambda _: None) -> clusters.Cluster:
+    """Stand the run's cluster up, or start what is missing of it; note whether the run made it.
+
+    `begun` is called with the name of each of the deployment's tasks.
+    """
+    if run.cluster_id is None and existing_cluster(run) is None:
+        run.cluster_id = clusters.new_id(run.cluster)  # noted first: a killed run finds it again
+        run.save()
+    with Progress("deploy") as progress:
+
+        def show(task: str) -> None:
+            progress.note(task)
+            begun(task)
+
+        up = clusters.up(
+            run.cluster, cluster_id=run.cluster_id, progress=show, **run.cluster_options
+        )
+        if up.cluster.id != run.cluster_id:
+            run.cluster_id = None  # somebody else's
+        run.note_step("deploy", {"seconds": round(up.seconds, 1), "changed": up.changed})
+        progress.note(f"cluster {up.cluster.name} is up after {up.seconds:.0f} s")
+        return up.cluster
+
+
+def existing_cluster(run: Run) -> clusters.Cluster | None:
+    """Return the run's cluster if one of that name is there."""
+    directory = clusters.cluster_dir(run.cluster, run.cluster_options.get("directory"))
+    return clusters.Cluster.load(directory) if (directory / clusters.MARK).exists() else None
+
+
+def destroy(run: Run, *, discard: bool) -> str | None:
+    """Destroy the cluster that the run made; return the receipt's path."""
+    with Progress("destroy") as progress, _uninterrupted(progress):
+        receipt = clusters.down(
+            run.cluster,
+            directory=run.cluster_options.get("directory"),
+            expected_id=run.cluster_id,
+            discard_unsaved=discard,
+            progress=progress.note,
+        )
+        run.cluster_id = None
+        run.note_step("destroy", {"seconds": round(progress.seconds, 1)})
+        if receipt:
+            progress.note(f"nothing is left of it after {progress.seconds:.0f} s")
+    return str(receipt) if receipt else None
+
+
+@contextmanager
+def _uninterrupted(progress: Progress) -> Iterator[None]:
+    """Let nothing but a kill stop the destruction: a half-destroyed cluster helps nobody."""
+
+    def refuse(_: int, __: object) -> None:
+        progress.note("is not interrupted: it ends in seconds")
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, refuse) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
