@@ -113,7 +113,7 @@ def _run_once(
     spec.store.delete(tries)  # of a pipeline that was killed
     with TemporaryDirectory(prefix="pipeline-job-") as tmp, _driver_log(result, progress, cluster):
         job = spec.job(_arguments(spec, runner, run_id, tmp, output, cluster, jobconf))
-        poll = _hadoop_poll(result, spec, cluster) if cluster else _local_poll(Path(tmp), spec)
+        poll = _hadoop_poll(result, spec, cluster) if cluster else local_poll(Path(tmp), spec)
         with job.make_runner() as mrjob_runner, _watched(poll, spec, progress):
             if cluster:
                 mrjob_runner.fs.hadoop = WebHdfsFilesystem(cluster)
@@ -269,7 +269,7 @@ def _hadoop_poll(result: JobResult, spec: JobSpec, cluster: Cluster) -> Callable
     return poll
 
 
-def _local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:
+def local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:
     """Count what the simulated tasks have reported so far, from their standard error files."""
     told = re.compile(rb"^reporter:counter:images,%s,(\d+)$" % spec.counter.encode(), re.MULTILINE)
     read: dict[Path, int] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -46,12 +47,16 @@ class Yarn(NamedTuple):
 
 @dataclass
 class Measured:
-    """What the rounds gave: results of ours, PySpark and the bare loop, and steady-state CPU."""
+    """What the rounds gave: results of ours, PySpark and the bare loop, and steady-state CPU.
+
+    `steady_ms` is of an image, in all processes; `task_ms` in those of the job alone.
+    """
 
     ours: Result
     spark: Result
     bare: Result
     steady_ms: list[float] = field(default_factory=list)
+    task_ms: list[float] = field(default_factory=list)
     tasks: int = 0
 
 
@@ -75,6 +80,15 @@ def daemons_in_group(folder: Path) -> Iterator[Group | None]:
             for daemon in status(NAME, directory=folder / "cluster")["daemons"].values():
                 group.add(int(daemon["pid"]))
         yield group
+
+
+def daemons_cpu_s(cluster: Cluster) -> float:
+    """Return the CPU seconds of the cluster's daemons so far, without their containers."""
+    ticks = 0
+    for daemon in status(NAME, directory=cluster.dir)["daemons"].values():
+        fields = Path(f"/proc/{daemon['pid']}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime and stime
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def run_on(
@@ -151,17 +165,21 @@ def _round(
     job = [sys.executable, "-m", "benchmarks.peers.hadoop_job", str(cluster.dir)]
     for source in ("few", "bundles"):  # the same number of tasks
         command = [*job, source, "output", str(layouts.n_images), str(told)]
+        before_s = daemons_cpu_s(cluster)
         run_on(ours, number, command, group, ENVIRONMENT)
+        of_daemons_s = daemons_cpu_s(cluster) - before_s
         if ours.usages[number].exit_code:
             break
         if source == "few":
-            few_s = ours.usages[number].cpu_s
+            few_s, few_of_daemons_s = ours.usages[number].cpu_s, of_daemons_s
             store.delete("output")
     else:
         fetch(cluster, "output", output)
         measured.tasks = json.loads(told.read_text())[0]["maps"]
         more_s = ours.usages[number].cpu_s - few_s
         measured.steady_ms.append(more_s / (layouts.n_images - FEW) * 1e3)
+        more_s -= of_daemons_s - few_of_daemons_s
+        measured.task_ms.append(more_s / (layouts.n_images - FEW) * 1e3)
     _finish(ours, number, output, wanted, say)
 
     if spark.fault:
@@ -218,12 +236,15 @@ def section(measured: Measured, layouts: Layouts, capacity: Yarn, known: bool, c
     ]
     if known and measured.steady_ms and not bare.fault:
         bare_ms = [bare.usages[i].cpu_s / layouts.n_images * 1e3 for i in bare.usages]
-        ratios = [ms / beside for ms, beside in zip(measured.steady_ms, bare_ms, strict=False)]
+        told = []
+        for ms in (measured.task_ms, measured.steady_ms):
+            ratios = [mine / beside for mine, beside in zip(ms, bare_ms, strict=False)]
+            told.append(f"{statistics.median(ms):.2f} ms, {spread(ratios)} of the bare loop's")
         texts.append(
-            f"Steady state: {statistics.median(measured.steady_ms):.2f} ms of CPU an image: what "
-            f"this job takes more than one of {FEW} images with as many map tasks "
-            f"({measured.tasks}). That is {spread(ratios)} of the bare loop's "
-            f"{statistics.median(bare_ms):.2f} ms in the same rounds, outside Hadoop."
+            f"Steady state, CPU an image, what this job takes more than one of {FEW} images with "
+            f"as many map tasks ({measured.tasks}): in its own processes, JVMs and Python, "
+            f"{told[0]} {statistics.median(bare_ms):.2f} ms in the same rounds, outside Hadoop; "
+            f"with the daemons {told[1]}."
         )
     return "\n\n".join([*texts, f"{report.machine()}."])
 
