@@ -28,7 +28,7 @@ from mrjob.step import MRStep
 from mr_jobs.lib import typedbytes
 from mr_jobs.lib.input_splits import divide, from_line, to_line
 from mr_jobs.lib.selection import Selection
-from mr_jobs.lib.sequencefile import Reader, Writer
+from mr_jobs.lib.sequencefile import Reader, Writer, open_reader
 
 __all__ = [
     "ROOT",
@@ -124,8 +124,8 @@ class BundleInput(ImageJob):
             return
         for path, start, length in (split for line in self.stdin for split in from_line(line)):
             bundle = Path(path).name
-            with Path(path).open("rb") as file:
-                for record in Reader(file, path).records(start, start + length):
+            with open_reader(Path(path)) as reader:
+                for record in reader.records(start, start + length):
                     self.location = Location(bundle, record.offset, record.length)
                     yield _text(record.key), _bytes(record.value)
 

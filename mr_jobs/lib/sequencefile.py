@@ -37,7 +37,7 @@ __all__ = ["Reader", "Record", "Value", "Writer", "open_reader"]
 OnDamage = Callable[[BundleError], None]
 _HEAD = struct.Struct(">ii")  # record length, key length
 _MARKER_BYTES = len(ESCAPE) + SYNC_BYTES
-_BUFFER_BYTES = 1 << 15  # keys() skips the rest of a value
+_BUFFER_BYTES = 1 << 17  # an image or two: fewer reads, and little is copied twice
 _OBJECT_BYTES = 256  # about what a key, a value and a Record cost Python in memory
 
 
