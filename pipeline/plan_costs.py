@@ -37,7 +37,7 @@ class JobCosts(NamedTuple):
 
 JOBS = {
     "hadoop": JobCosts(
-        job_s=4.5,
+        job_s=3.9,
         task_s=2.5,
         uber_task_s=0.5,
         containers_s=2.0,
@@ -49,7 +49,7 @@ JOBS = {
     "local": JobCosts(job_s=0.2, task_s=0.3, job_cpu_s=0.1, shuffle_ms=15.0),
     "inline": JobCosts(job_s=0.04, task_s=0.01, job_cpu_s=0.04, shuffle_ms=10.0),
 }
-DEPLOY_S, DESTROY_S = 17.0, 6.0
+DEPLOY_S, DESTROY_S = 15.4, 5.2
 STEP_S = 0.02  # of a step beside its jobs: manifests and counts
 SEED_S = 0.8  # to choose where the codebook of a feature begins
 INDEX_S, INDEX_ROW_MS = 0.45, 0.01
