@@ -220,8 +220,13 @@ def _partial_directory(directory: Path) -> Iterator[Path]:
 def _lock_directory(path: Path) -> int:
     """Make a directory, wait for its lock and return the descriptor that holds it."""
     while True:
-        path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileExistsError, FileNotFoundError):
+            if path.is_file() or not path.parent.is_dir():
+                raise
+            continue  # whoever held the lock renamed or removed the directory meanwhile
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
