@@ -80,7 +80,7 @@ class Problem:
             self._right = 2.0 * (self._means.T * self._share)
         few = moments.n < len(self._kept) * FEW
         self._factor = packed.low_rank(self._matrix, self._scale, moments.n) if few else None
-        self._gram = None if self._factor is None else self._factor @ self._factor.T
+        self._gram = np.zeros((0, 0)) if self._factor is None else self._factor @ self._factor.T
 
     def try_out(self, shrinkage: float) -> Weights:
         """Solve like `solve`, in single precision: enough to compare, in half the time."""
@@ -137,8 +137,8 @@ class Problem:
             return self._weights(shrinkage, self._right)
         if shrinkage == 0 and self._freedom < len(self._kept):
             raise _too_small(shrinkage)
-        if self._factor is not None and self._gram is not None:
-            return self._weights(shrinkage, self._solve_few(shrinkage, self._factor, self._gram))
+        if self._factor is not None:
+            return self._weights(shrinkage, self._solve_few(shrinkage, self._factor))
         system = self._matrix.astype(dtype)
         system *= dtype(1.0 - shrinkage)
         system[packed.diagonal(len(self._kept))] += shrinkage * self._target * self._scale**2
@@ -148,13 +148,13 @@ class Problem:
             raise _too_small(shrinkage) from error
         return self._weights(shrinkage, solution.astype(np.float64) * self._scale[:, np.newaxis])
 
-    def _solve_few(self, shrinkage: float, factor: Matrix, gram: Matrix) -> Matrix:
+    def _solve_few(self, shrinkage: float, factor: Matrix) -> Matrix:
         """Solve for images much fewer than values, in a system as large as there are images.
 
         Source: the identity of M. Woodbury, Inverting modified matrices (1950).
         """
         ridge = shrinkage * self._target
-        system = (1.0 - shrinkage) * gram
+        system = (1.0 - shrinkage) * self._gram
         system.flat[:: len(system) + 1] += ridge
         inner = solve(system, factor @ self._right, assume_a="pos", check_finite=False)
         return np.asarray((self._right - (1.0 - shrinkage) * (factor.T @ inner)) / ridge)

@@ -59,19 +59,9 @@ class SummingJob(BundleInput, BundleOutput):
             for key, value in self.selected(records):
                 self._any_record = True
                 self.add(key, value)
-                self._collect(sums)
-            if self._any_record:
-                for name, array in self.totals():
-                    self.emit(name, array)
-                    self._collect(sums)
-                self._collect(sums)  # what `totals` itself sent
+                _collect(sums, self._taken())
+            _collect(sums, self._last())
         return sums
-
-    def _collect(self, sums: Sums) -> None:
-        for name, array in self._emitted:
-            flat = np.asarray(array, np.float64).reshape(-1)
-            sums[name] = sums[name] + flat if name in sums else flat
-        self._emitted.clear()
 
     def emit(self, name: str, array: ArrayLike) -> None:
         """Send a sum before the task ends; its memory is free for other use after `add`."""
@@ -87,16 +77,11 @@ class SummingJob(BundleInput, BundleOutput):
         """Add a record; yield what it made the task send."""
         self._any_record = True
         self.add(key, value)
-        yield from self._sent()
+        yield from _lines(self._taken())
 
     def mapper_final(self) -> Iterator[tuple[str, str]]:
         """Yield (chunk key, base64) of the task's sums."""
-        if not self._any_record:
-            return
-        for name, array in self.totals():
-            self.emit(name, array)
-            yield from self._sent()
-        yield from self._sent()  # of what `totals` itself sent
+        yield from _lines(self._last())
 
     def reducer(self, chunk_key: str, values: Iterator[str]) -> Iterator[tuple[str, bytes]]:
         """Yield (chunk key, float64) of the sum over all tasks."""
@@ -106,12 +91,34 @@ class SummingJob(BundleInput, BundleOutput):
         summed = total.value().astype(SUM_DTYPE, copy=False)
         yield chunk_key.replace(_KEY_SEPARATOR, "\t"), summed.tobytes()
 
-    def _sent(self) -> Iterator[tuple[str, str]]:
+    def _taken(self) -> Iterator[tuple[str, ArrayLike]]:
+        """Yield what was emitted, and forget it."""
         while self._emitted:
-            name, array = self._emitted.pop(0)
-            for key, chunk in chunks(name, array):
-                raw = chunk.astype(SUM_DTYPE, copy=False).tobytes()
-                yield key.replace("\t", _KEY_SEPARATOR), _base64(raw)
+            yield self._emitted.pop(0)
+
+    def _last(self) -> Iterator[tuple[str, ArrayLike]]:
+        """Yield what a task sends at its end; nothing if it had no record."""
+        if not self._any_record:
+            return
+        for name, array in self.totals():
+            self.emit(name, array)
+            yield from self._taken()
+        yield from self._taken()  # what `totals` itself emitted
+
+
+def _collect(sums: Sums, taken: Iterable[tuple[str, ArrayLike]]) -> None:
+    """Add arrays to sums of their names, flat."""
+    for name, array in taken:
+        flat = np.asarray(array, np.float64).reshape(-1)
+        sums[name] = sums[name] + flat if name in sums else flat
+
+
+def _lines(taken: Iterable[tuple[str, ArrayLike]]) -> Iterator[tuple[str, str]]:
+    """Yield arrays as chunks, for the shuffle."""
+    for name, array in taken:
+        for key, chunk in chunks(name, array):
+            raw = chunk.astype(SUM_DTYPE, copy=False).tobytes()
+            yield key.replace("\t", _KEY_SEPARATOR), _base64(raw)
 
 
 def _base64(raw: bytes) -> str:

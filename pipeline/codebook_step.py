@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from math import ceil
@@ -16,7 +15,6 @@ from mr_jobs.lib.codebooks import NO_CODEBOOKS, Codebooks
 from mr_jobs.lib.errors import DataError, JobError
 from mr_jobs.lib.features.base import LearnedFeature
 from mr_jobs.lib.records import decode_vector
-from mr_jobs.lib.sequencefile import Reader
 from mr_jobs.lib.sums import Sums
 from mr_jobs.mr_learn_codebooks import MRLearnCodebooks
 from mr_jobs.mr_sample_descriptors import MRSampleDescriptors
@@ -30,6 +28,7 @@ from pipeline.progress import Progress
 from pipeline.step import Context, Step, manifest_of
 from pipeline.step_job import check_counts, run_step_job
 from pipeline.stores import Store
+from pipeline.sums import stored_records
 
 FILE = "codebook/codebooks.npz"
 _SEEDING_ROWS = 20_000  # descriptors held in memory to choose the first centroids
@@ -134,9 +133,12 @@ def _seeding_sample(store: Store, name: str, feature: LearnedFeature) -> NDArray
     length = feature.descriptor_length()
     found: list[tuple[bytes, NDArray[np.float32]]] = []
     n_rows = 0
-    for key, value in _sampled_records(store, f"{name}\t".encode()):
+    files = store.files(_SAMPLED)
+    for key, value in stored_records(store, files, "holds no descriptors; run the step again"):
+        if not key.startswith(f"{name}\t"):
+            continue
         descriptors = decode_vector(value).reshape(-1, length)
-        found.append((hashlib.sha256(key).digest(), descriptors))
+        found.append((hashlib.sha256(key.encode()).digest(), descriptors))
         n_rows += len(descriptors)
         if n_rows > 4 * _SEEDING_ROWS:  # forget what cannot be among the first any more
             found, n_rows = _first_rows(found)
@@ -157,16 +159,6 @@ def _first_rows(
         if n_rows >= _SEEDING_ROWS:
             break
     return kept, n_rows
-
-
-def _sampled_records(store: Store, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for name in store.files(_SAMPLED):
-        with closing(store.open(name)) as file:
-            for record in Reader(file, store.uri(name)).records():
-                if not (isinstance(record.key, bytes) and isinstance(record.value, bytes)):
-                    raise DataError(f"{store.uri(name)}: holds no descriptors; run the step again")
-                if record.key.startswith(prefix):
-                    yield record.key, record.value
 
 
 def _facts(context: Context) -> object:

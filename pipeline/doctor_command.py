@@ -64,7 +64,7 @@ def run(args: Namespace) -> dict[str, Any]:
     from pipeline.config import CONFIG_FILE, Config
     from pipeline.progress import Progress
 
-    root = _root(args)
+    root = root_of(args.directory, args)
     if not root.is_dir():
         raise ConfigError(f"no such directory: {args.directory}")
     bundle_bytes = Config.load(args.config or CONFIG_FILE).data.bundle_mb << 20
@@ -108,15 +108,16 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"           {result['command']}"
 
 
-def _root(args: Namespace) -> RawPath:
-    if not args.directory.startswith("hdfs:"):
-        return Path(args.directory)
+def root_of(directory: str, args: Namespace) -> RawPath:
+    """Return a directory here, or in HDFS of the cluster that `args` name."""
+    if not directory.startswith("hdfs:"):
+        return Path(directory)
     from pipeline.cluster import Cluster, cluster_dir
     from pipeline.hdfspath import HdfsPath
     from pipeline.stores import HdfsStore
 
     cluster = Cluster.load(cluster_dir(args.name, args.cluster_dir))
-    return HdfsPath.parse(args.directory, HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/"))
+    return HdfsPath.parse(directory, HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/"))
 
 
 def _sizes(root: RawPath, progress: Progress) -> tuple[array[int], int]:

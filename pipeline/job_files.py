@@ -68,8 +68,8 @@ def packed(package: Path) -> bytes:
     content = io.BytesIO()
     with (
         TemporaryDirectory() as scratch,
-        gzip.GzipFile(fileobj=content, mode="wb", compresslevel=6, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
+        gzip.GzipFile(fileobj=content, mode="wb", compresslevel=6, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
     ):
         for path in sorted(package.rglob("*")):
             if path.is_dir() or "__pycache__" in path.parts:

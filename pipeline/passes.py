@@ -11,15 +11,13 @@ from urllib.parse import urlsplit
 
 from mrjob.parse import parse_mr_job_stderr
 
-from mr_jobs.lib.errors import DataError
-from mr_jobs.lib.sequencefile import Reader
 from mr_jobs.lib.sums import Sums
 from mr_jobs.summing_job import SummingJob
 from pipeline.progress import Progress
 from pipeline.step import Context, Step
 from pipeline.step_job import run_step_job
 from pipeline.stores import Store
-from pipeline.sums import read_sums
+from pipeline.sums import read_sums, stored_records
 
 _MB = 1 << 20
 
@@ -77,7 +75,8 @@ def _sum_here(
     with TemporaryDirectory(prefix="pipeline-pass-") as scratch:
         task = job(["-r", "inline", *_local(store, args, Path(scratch))])
         task.sandbox(stdin=io.BytesIO(), stdout=io.BytesIO(), stderr=told)
-        sums = task.sum_up(_records(store, names))
+        records = stored_records(store, names, "holds no descriptors or vectors")
+        sums = task.sum_up(records)
     counters = parse_mr_job_stderr(told.getvalue())["counters"]
     return sums, dict(counters.get("images", {}))
 
@@ -93,12 +92,3 @@ def _local(store: Store, args: Sequence[str], scratch: Path) -> Iterator[str]:
         with closing(store.open(arg.removeprefix(root))) as file:
             copy.write_bytes(file.read())
         yield str(copy)
-
-
-def _records(store: Store, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    for name in names:
-        with closing(store.open(name)) as file:
-            for record in Reader(file, store.uri(name)).records():
-                if not (isinstance(record.key, bytes) and isinstance(record.value, bytes)):
-                    raise DataError(f"{store.uri(name)}: holds no descriptors or vectors")
-                yield record.key.decode(), record.value

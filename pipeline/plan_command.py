@@ -13,7 +13,6 @@ from pipeline.plan_output import lines
 if TYPE_CHECKING:
     from pipeline.arguments import Commands
     from pipeline.config import Config
-    from pipeline.layouts import RawPath
     from pipeline.plan_cluster import Capacity
     from pipeline.plan_data import Amounts, Encoded
     from pipeline.progress import Progress
@@ -171,6 +170,7 @@ def _look(
 ) -> tuple[str, Amounts, list[Encoded]]:
     """Look at the data; return what they are called, their amounts, and some images."""
     from pipeline import commands
+    from pipeline.doctor_command import root_of
     from pipeline.layouts import find_raw_data
     from pipeline.plan_data import amounts_given, amounts_of
 
@@ -179,23 +179,13 @@ def _look(
         from pipeline.sample import write_sample
 
         write_sample(commands.SAMPLE, progress=progress.note)
-    raw = find_raw_data(_root(args, data), allow_damaged=True)
+    root = root_of(data, args)
+    raw = find_raw_data(root.resolve() if isinstance(root, Path) else root, allow_damaged=True)
     amounts, images = amounts_of(raw, config, progress)
     if args.images is None:
         return data, amounts, images
     data = f"images like those of {data}"
     return data, amounts_given(args.images, args.bytes, args.classes, config), images
-
-
-def _root(args: Namespace, data: str) -> RawPath:
-    if not data.startswith("hdfs:"):
-        return Path(data).resolve()
-    from pipeline.cluster import Cluster, cluster_dir
-    from pipeline.hdfspath import HdfsPath
-    from pipeline.stores import HdfsStore
-
-    cluster = Cluster.load(cluster_dir(args.name, args.cluster_dir))
-    return HdfsPath.parse(data, HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/"))
 
 
 def _capacity(args: Namespace, checked: Run | None, runner: str) -> tuple[Capacity, bool]:

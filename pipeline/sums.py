@@ -1,8 +1,8 @@
-"""Read the output of a summing job."""
+"""Read the SequenceFiles that jobs leave: records, and the sums of a summing job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from mr_jobs.lib.errors import DataError
@@ -23,13 +23,23 @@ def read_sums(store: Store, directory: str) -> Sums:
     DataError
         A chunk is missing, comes twice or is none.
     """
-    return assemble(_records(store, directory))
+    names = store.files(directory)
+    return assemble(stored_records(store, names, "holds no sums; run the job again"))
 
 
-def _records(store: Store, directory: str) -> Iterator[tuple[str, bytes]]:
-    for name in store.files(directory):
+def stored_records(
+    store: Store, names: Iterable[str], else_told: str
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the (key, value) of all records of some files, in their order.
+
+    Raises
+    ------
+    DataError
+        A key or value is not BytesWritable: the file's URI, and `else_told`.
+    """
+    for name in names:
         with closing(store.open(name)) as file:
             for record in Reader(file, store.uri(name)).records():
                 if not (isinstance(record.key, bytes) and isinstance(record.value, bytes)):
-                    raise DataError(f"{store.uri(name)}: holds no sums; run the job again")
+                    raise DataError(f"{store.uri(name)}: {else_told}")
                 yield record.key.decode(), record.value
