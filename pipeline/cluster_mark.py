@@ -21,7 +21,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 @dataclass(frozen=True)
 class Cluster:
-    """A deployed cluster: where its programs, addresses and logs are; None: it has no Hive."""
+    """A cluster: where its programs, addresses and logs are; None: it has no Hive.
+
+    `python_bin` is the tasks' interpreter, None: the driver's; `hdfs_dir` the one directory in HDFS
+    for all that the pipeline writes, None: the default; `queue` that of its jobs, None: YARN's own.
+    """
 
     name: str
     id: str
@@ -38,6 +42,9 @@ class Cluster:
     historyserver_url: str
     userlogs_dir: Path
     log_dir: Path
+    python_bin: str | None = None
+    hdfs_dir: str | None = None
+    queue: str | None = None
     hive_host: str | None = None
     hive_port: int | None = None
     metastore_uri: str | None = None

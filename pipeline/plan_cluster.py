@@ -1,6 +1,6 @@
 """What a plan runs on: nodes, containers, limits; of the cluster that is there, or as it would be.
 
-A cluster that is up is asked. One that is not would be what `ansible/group_vars/all.yml` makes of
+A cluster that is up is asked. One that is not would be what `ansible/group_vars/all` makes of
 the machine, whose expressions are evaluated here, so that its figures have one owner.
 
 Source: the ResourceManager's REST API, and the servlet `/conf` of Hadoop's daemons, Hadoop 3.4.
@@ -230,8 +230,9 @@ def _settings(daemon_url: str) -> dict[str, Any]:
 
 @cache
 def _group_vars() -> dict[str, Any]:
-    with (ANSIBLE_DIR / "group_vars" / "all.yml").open("rb") as file:
-        found: dict[str, Any] = yaml.safe_load(file)
+    found: dict[str, Any] = {}
+    for path in (ANSIBLE_DIR / "group_vars" / "all").iterdir():
+        found |= yaml.safe_load(path.read_bytes())
     return found
 
 

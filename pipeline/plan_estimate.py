@@ -224,7 +224,7 @@ def refusals(
     if capacity.replication > capacity.nodes:
         yield (
             f"replication {capacity.replication} needs as many nodes, and there are "
-            f"{capacity.nodes}; lower hdfs_replication in ansible/group_vars/all.yml"
+            f"{capacity.nodes}; lower hdfs_replication in ansible/group_vars/all"
         )
     wanted = totals["peak_bytes"] + totals["shuffle_bytes"]
     if capacity.free_bytes is not None and wanted > capacity.free_bytes:
@@ -247,7 +247,7 @@ def _too_large(step: StepWork, row: Row, capacity: Capacity, runner: str) -> Ite
         yield (
             f"{step.name}: a task needs {row.task_mb:,} MiB{told}, and a container has "
             f"{capacity.container_mb:,} MiB; raise cluster_container_mb in "
-            f"ansible/group_vars/all.yml, or {_SMALLER}"
+            f"ansible/group_vars/all, or {_SMALLER}"
         )
     elif row.task_mb > capacity.container_mb:
         yield (

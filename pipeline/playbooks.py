@@ -55,7 +55,7 @@ def run_playbook(name: str, variables: dict[str, Any], progress: Callable[[str],
     Parameters
     ----------
     name : `deploy`, `status` or `destroy`.
-    variables : extra variables; they win over `ansible/group_vars/all.yml`.
+    variables : extra variables; they win over `ansible/group_vars/all`.
     progress : called with the name of each task as it starts.
 
     Raises
