@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from pipeline.cluster import COMPONENTS, DEFAULT_NAME
 from pipeline.config import CONFIG_FILE
+from pipeline.existing import add_existing_options
 from pipeline.own_commands import OWN_COMMANDS
 from pipeline.selecting import SELECTING
 from pipeline.steps import STEPS
@@ -146,9 +147,25 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="first of its ports; give clusters side by side different ones",
     )
     parser.add_argument(
+        "--inventory",
+        type=Path,
+        metavar="FILE",
+        help="deploy it on these hosts, over ssh: a master and workers, as in "
+        "ansible/inventories/example.yml (default: all of it on this machine)",
+    )
+    parser.add_argument(
+        "--secure", action="store_true", help="deploy it with Kerberos and TLS (docs/security.md)"
+    )
+    parser.add_argument(
+        "--weak-shuffle-check",
+        action="store_true",
+        help="with --secure: go without Hadoop's native library, which is weaker",
+    )
+    parser.add_argument(
         "--tarball", metavar="URL", help="Apache Hadoop tarball instead of Maven's artifacts"
     )
     parser.add_argument("--tarball-sha512", metavar="HEX", help="its checksum")
+    add_existing_options(parser)
     parser.add_argument(
         "--with",
         dest="components",
@@ -171,6 +188,12 @@ def _add_cluster_commands(commands: Commands) -> None:
         _add_cluster_options(parser)
         _add_json(parser)
     down.add_argument("--yes", metavar="NAME", help="the cluster's name, instead of typing it")
+    down.add_argument(
+        "--force-missing",
+        action="append",
+        metavar="HOST",
+        help="go on without a host that is gone for good; what is left on it stays",
+    )
     down.add_argument(
         "--discard-unsaved",
         action="store_true",

@@ -7,18 +7,20 @@ a port or a directory of Hadoop.
 from __future__ import annotations
 
 import fcntl
+import getpass
 import json
-import re
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline import worker_env
 from pipeline.cluster_mark import (
     COMPONENTS,
     DEFAULT_NAME,
@@ -30,6 +32,8 @@ from pipeline.cluster_mark import (
     read_mark,
     unsaved_runs,
 )
+from pipeline.cluster_options import Options, as_path, facts_of, wanted_hosts
+from pipeline.inventory import for_ansible
 from pipeline.playbooks import ROOT, Playbook, run_playbook
 
 __all__ = [
@@ -37,6 +41,7 @@ __all__ = [
     "DEFAULT_NAME",
     "MARK",
     "Cluster",
+    "Options",
     "UpResult",
     "cluster_dir",
     "down",
@@ -51,7 +56,6 @@ __all__ = [
 
 LOCKS_DIR = ROOT / "var" / "locks"
 RECEIPTS_DIR = ROOT / "var" / "receipts"
-PORT_BASE_RANGE = range(1024, 65500)
 
 Progress = Callable[[str], None]
 
@@ -72,57 +76,38 @@ def new_id(name: str) -> str:
 
 
 def up(
-    name: str,
-    *,
-    directory: Path | None = None,
-    port_base: int | None = None,
-    tarball: str | None = None,
-    tarball_sha512: str | None = None,
-    components: list[str] | None = None,
-    cluster_id: str | None = None,
-    progress: Progress,
+    name: str, *, cluster_id: str | None = None, progress: Progress, **options: Unpack[Options]
 ) -> UpResult:
     """Deploy a cluster, or start what is missing of it; HDFS data stay.
 
     Parameters
     ----------
     name : name of the cluster; the default directory and the identity go by it.
-    directory : place of the cluster, empty or this cluster's own.
-    port_base : first of its ports; two clusters side by side need two bases.
-    tarball, tarball_sha512 : an Apache tarball (URL or path) instead of Maven, and its checksum.
-    components : optional parts, of `COMPONENTS`; those that the cluster has already stay.
     cluster_id : identity for the cluster if it is new, from `new_id`.
     progress : called with one short line for each task.
+    options : see `Options`.
 
     Raises
     ------
-    ConfigError : wrong arguments, or the machine is not fit (Java, memory, disk, ports, directory).
+    ConfigError : wrong arguments, or a machine is not fit (Java, memory, disk, ports, directory).
     ClusterError : the deployment failed; the message names task, host, reason and log.
     """
-    if tarball and not re.fullmatch(r"[0-9a-fA-F]{128}", tarball_sha512 or ""):
-        raise ConfigError("a Hadoop tarball needs its sha512, 128 hexadecimal digits")
-    if port_base is not None and port_base not in PORT_BASE_RANGE:
-        raise ConfigError(f"port base {port_base} is not between 1024 and 65499")
-    place = cluster_dir(name, directory)
+    place = cluster_dir(name, as_path(options.get("directory")))
     started = time.monotonic()
     with _lock(name, place):
         mark = read_mark(place) or {}
-        old_base = mark.get("port_base")
-        if port_base and old_base and port_base != old_base:
-            raise ConfigError(
-                f"cluster {name} has its ports from {old_base} on, not from {port_base}; "
-                "destroy it first to move them"
-            )
-        variables: dict[str, Any] = _variables(name, place)
-        variables["cluster_expected_id"] = mark.get("id") or cluster_id or new_id(name)
-        if port_base or old_base:
-            variables["cluster_port_base"] = port_base or old_base
-        variables["cluster_components"] = sorted({*mark.get("components", ()), *(components or ())})
-        if not tarball:  # a cluster stays what it was made from
-            tarball, tarball_sha512 = mark.get("tarball"), mark.get("tarball_sha512")
-        if tarball:
-            variables.update(hadoop_tarball=tarball, hadoop_tarball_sha512=tarball_sha512)
-        done = run_playbook("deploy", variables, progress)
+        variables = {
+            **_variables(name, place),
+            **facts_of(mark, options),
+            "cluster_expected_id": mark.get("id") or cluster_id or new_id(name),
+        }
+        hosts = wanted_hosts(mark, as_path(options.get("inventory")))
+        if hosts:
+            variables["cluster_inventory"] = hosts
+            variables["cluster_wheels"] = str(worker_env.wheels(progress))
+        done = run_playbook(
+            "deploy", variables, progress, inventory=for_ansible(hosts) if hosts else None
+        )
     seconds = time.monotonic() - started
     return UpResult(Cluster.load(place), done.changed, seconds, created=not mark)
 
@@ -144,8 +129,9 @@ def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
     Returns
     -------
     {name, dir, exists}, and for a cluster that exists also id, `ok` and `daemons`:
-    {daemon: {pid, ok, says, url, figures}}, with the figures of the NameNode (live_datanodes,
-    used_bytes, free_bytes, capacity_bytes) and ResourceManager (active_nodemanagers, apps_running).
+    {daemon: {pid, ok, says, url, figures}}, or {daemon@host: …} on several hosts, with the figures
+    of the NameNode (live_datanodes, used_bytes, free_bytes, capacity_bytes) and ResourceManager
+    (active_nodemanagers, apps_running).
     """
     place = cluster_dir(name, directory)
     answer: dict[str, Any] = {"name": name, "dir": str(place), "exists": False}
@@ -157,11 +143,19 @@ def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
         variables = _variables(name, place)
         variables.update(cluster_expected_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
         variables["cluster_components"] = mark.get("components", [])
-        done = run_playbook("status", variables, lambda _: None)
+        hosts = mark.get("inventory")
+        done = run_playbook(
+            "status", variables, lambda _: None, inventory=for_ansible(hosts) if hosts else None
+        )
     except ClusterError as error:
         return {**answer, "exists": True, "ok": False, "problem": str(error)}
-    for host in done.result("cluster_health").values():
-        answer["daemons"].update(host["health"])
+    for host, found in done.result("cluster_health").items():
+        at = f"@{host}" if hosts else ""
+        away: dict[str, Any] = {
+            "host": {"pid": None, "ok": False, "says": "cannot be reached", "figures": {}}
+        }
+        health = found.get("health", away)
+        answer["daemons"].update({f"{daemon}{at}": state for daemon, state in health.items()})
     answer["ok"] = all(daemon["ok"] for daemon in answer["daemons"].values())
     return answer
 
@@ -172,6 +166,7 @@ def down(
     directory: Path | None = None,
     discard_unsaved: bool = False,
     expected_id: str | None = None,
+    missing: Sequence[str] = (),
     progress: Progress,
 ) -> Path | None:
     """Destroy a cluster and prove that nothing of it is left.
@@ -180,6 +175,7 @@ def down(
     ----------
     discard_unsaved : go on although outputs of a run are only in this cluster.
     expected_id : destroy only the cluster with this id.
+    missing : hosts that are gone for good: what is left on them stays, and the receipt says so.
 
     Returns
     -------
@@ -196,12 +192,35 @@ def down(
         variables.update(
             cluster_expected_id=expected_id or "", cluster_discard_unsaved=discard_unsaved
         )
-        done = run_playbook("destroy", variables, progress)
-    return _write_receipt(name, place, began, done)
+        hosts = _known_hosts(place)
+        unknown = sorted(set(missing) - set((hosts or {}).get("hosts", ())))
+        if unknown:
+            raise ConfigError(f"{unknown[0]} is not a host of the cluster {name}")
+        done = run_playbook(
+            "destroy",
+            variables,
+            progress,
+            inventory=for_ansible(hosts) if hosts else None,
+            limit=":".join(["all", *(f"!{host}" for host in missing)]) if missing else None,
+        )
+    return _write_receipt(name, place, began, done, missing)
+
+
+def _known_hosts(place: Path) -> dict[str, Any] | None:
+    """Return the hosts that a cluster's mark names; a damaged mark is for the playbook to judge."""
+    try:
+        return (read_mark(place) or {}).get("inventory")
+    except ClusterError:
+        return None
 
 
 def _variables(name: str, place: Path) -> dict[str, Any]:
-    return {"cluster_name": name, "cluster_dir": str(place)}
+    return {
+        "cluster_name": name,
+        "cluster_local_dir": str(place),
+        "cluster_submitter": getpass.getuser(),
+        "cluster_python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
 
 
 @contextmanager
@@ -220,7 +239,9 @@ def _lock(name: str, place: Path) -> Iterator[None]:
         yield
 
 
-def _write_receipt(name: str, place: Path, began: datetime, done: Playbook) -> Path | None:
+def _write_receipt(
+    name: str, place: Path, began: datetime, done: Playbook, missing: Sequence[str]
+) -> Path | None:
     """Write what was destroyed and what was looked at afterwards."""
     hosts = {
         host: {
@@ -241,6 +262,7 @@ def _write_receipt(name: str, place: Path, began: datetime, done: Playbook) -> P
         "began": began.isoformat(timespec="seconds"),
         "seconds": round((ended - began).total_seconds(), 1),
         "hosts": hosts,
+        **({"not_reached_and_left_as_they_are": list(missing)} if missing else {}),
     }
     RECEIPTS_DIR.mkdir(parents=True, exist_ok=True)
     path = RECEIPTS_DIR / f"{ended.strftime('%Y%m%dT%H%M%SZ')}-{name}.json"

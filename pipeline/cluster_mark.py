@@ -17,6 +17,7 @@ MARK = ".cluster.json"
 COMPONENTS = ("hive",)
 UNSAVED = Path("run", "unsaved")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_HDFS_DIR = "/imagenet"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Cluster:
 
     `python_bin` is the tasks' interpreter, None: the driver's; `hdfs_dir` the one directory in HDFS
     for all that the pipeline writes, None: the default; `queue` that of its jobs, None: YARN's own.
+    `packages` is "archive" where jobs bring the tasks' Python packages, None: the hosts have them.
     """
 
     name: str
@@ -45,9 +47,17 @@ class Cluster:
     python_bin: str | None = None
     hdfs_dir: str | None = None
     queue: str | None = None
+    packages: str | None = None
     hive_host: str | None = None
     hive_port: int | None = None
     metastore_uri: str | None = None
+
+    def in_hdfs(self, *names: str) -> str:
+        """Return a path in the one directory of HDFS that holds all that the pipeline writes.
+
+        It holds `images`, `runs`, `code` and `tmp`, see docs/architecture.md.
+        """
+        return "/".join((self.hdfs_dir or _HDFS_DIR, *names))
 
     @classmethod
     def load(cls, directory: Path) -> Cluster:

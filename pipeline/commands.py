@@ -11,6 +11,7 @@ from typing import Any
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
+from pipeline import existing
 from pipeline.config import CONFIG_FILE, VAR, Config, find_config
 from pipeline.full import STEP_NAMES, full, plan_of, require_same, some_steps
 from pipeline.images import Images, check_name, images_at, name_of
@@ -99,7 +100,7 @@ def _run(args: Namespace) -> Run:
         runner=runner,
         config=config.to_dict(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        cluster=args.name if runner == "hadoop" else "",
+        cluster=(args.cluster or args.name) if runner == "hadoop" else "",
         cluster_options=_kept_options(args),
         allow_damaged=args.allow_damaged,
         images=check_name(args.images) if args.images else name_of(data),
@@ -139,18 +140,24 @@ def _cluster_options(args: Namespace) -> dict[str, Any]:
         "tarball": args.tarball,
         "tarball_sha512": args.tarball_sha512,
         "components": args.components,
+        "inventory": args.inventory,
+        "secure": args.secure or None,
+        "weak_shuffle_check": args.weak_shuffle_check or None,
     }
 
 
 def _kept_options(args: Namespace) -> dict[str, Any]:
     """Return the given ones, as JSON values: going on with the run needs them again."""
     given = {name: value for name, value in _cluster_options(args).items() if value is not None}
-    if args.cluster_dir:
-        given["directory"] = str(args.cluster_dir.absolute())
-    return given
+    for name in ("directory", "inventory"):
+        if name in given:
+            given[name] = str(given[name].absolute())
+    wanted = existing.wanted_of(args)
+    return {**given, existing.EXISTING: wanted} if wanted else given
 
 
 def _up(args: Namespace) -> dict[str, Any]:
+    existing.refuse(args)
     with Progress("up") as progress:
         up = clusters.up(args.name, progress=progress.note, **_cluster_options(args))
     cluster = up.cluster
@@ -168,10 +175,14 @@ def _up(args: Namespace) -> dict[str, Any]:
 
 
 def _status(args: Namespace) -> dict[str, Any]:
+    wanted = existing.wanted_of(args)
+    if wanted:
+        return existing.told(existing.connect(wanted))
     return clusters.status(args.name, directory=args.cluster_dir)
 
 
 def _down(args: Namespace) -> dict[str, Any]:
+    existing.refuse(args)
     if args.yes is None and not sys.stdin.isatty():
         raise ConfigError(f"give the name of the cluster to destroy: --yes {args.name}")
     typed = args.yes
@@ -186,6 +197,7 @@ def _down(args: Namespace) -> dict[str, Any]:
             args.name,
             directory=args.cluster_dir,
             discard_unsaved=args.discard_unsaved,
+            missing=args.force_missing or (),
             progress=progress.note,
         )
         seconds = round(progress.seconds, 1)

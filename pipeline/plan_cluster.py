@@ -157,6 +157,8 @@ def _rendered(
     if memory_mb is None:  # the budget on one machine; a node that is given is Hadoop's own
         budget_mb = min(budget_mb, facts["cluster_max_memory_mb"])
     known["base_machine"] = {"cores": cores, "memory_mb": budget_mb}
+    for of_all, of_one in _SAME_ON_ALL.items():
+        known[of_all] = _evaluated(facts[of_one], {**facts, **known})
     settings = {
         name: _evaluated(facts[table][name], {**facts, **known})
         for table, names in _NEEDED.items()
@@ -166,6 +168,10 @@ def _rendered(
     return _capacity(told, settings, nodes, cores, free)
 
 
+_SAME_ON_ALL = {  # the deployment's minimum and maximum over the hosts, and each one's own
+    "cluster_container_mb": "cluster_host_container_mb",
+    "cluster_largest_mb": "cluster_containers_mb",
+}
 _NEEDED = {
     "yarn_site": (
         "yarn.nodemanager.resource.memory-mb",

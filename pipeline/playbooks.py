@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline.ssh_connections import ssh_connections
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSIBLE_DIR = ROOT / "ansible"
@@ -31,6 +32,10 @@ PASSED_ENV = (
 )
 PREFLIGHT = "cluster_preflight"
 BOOKKEEPING = ("set_fact", "validate_argument_spec")
+_AWAY = {
+    "destroy": "nothing was deleted; bring it back, or go on without it by --force-missing HOST",
+    "deploy": "what was done stays, `bin/pipeline up` goes on from there",
+}
 
 
 @dataclass
@@ -40,7 +45,7 @@ class Playbook:
     log: Path
     changed: int = 0
     results: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    failures: list[tuple[str, str, str, str]] = field(default_factory=list)
+    failures: list[tuple[str, str, str, str, bool]] = field(default_factory=list)  # last: unreached
     pid: int | None = None
     rc: int | None = None
 
@@ -49,14 +54,23 @@ class Playbook:
         return self.results.get(module, {})
 
 
-def run_playbook(name: str, variables: dict[str, Any], progress: Callable[[str], None]) -> Playbook:
-    """Run one playbook on the local inventory.
+def run_playbook(
+    name: str,
+    variables: dict[str, Any],
+    progress: Callable[[str], None],
+    *,
+    inventory: dict[str, Any] | None = None,
+    limit: str | None = None,
+) -> Playbook:
+    """Run one playbook.
 
     Parameters
     ----------
     name : `deploy`, `status` or `destroy`.
     variables : extra variables; they win over `ansible/group_vars/all`.
     progress : called with the name of each task as it starts.
+    inventory : for Ansible, from `inventory.for_ansible`; None: this machine is the whole cluster.
+    limit : Ansible's pattern of the hosts to work on; None: all.
 
     Raises
     ------
@@ -72,13 +86,18 @@ def run_playbook(name: str, variables: dict[str, Any], progress: Callable[[str],
     variables_file = private / "vars.json"
     variables_file.write_text(json.dumps(variables))
     variables_file.chmod(0o600)
+    hosts = ANSIBLE_DIR / "inventories" / "local.yml"
+    if inventory:
+        hosts = private / "hosts.json"
+        hosts.write_text(json.dumps(inventory))
     runner = ansible_runner.interface.init_runner(
         private_data_dir=str(private),
         artifact_dir=str(private),
         ident="run",
         project_dir=str(ANSIBLE_DIR),
         playbook=f"{name}.yml",
-        inventory=str(ANSIBLE_DIR / "inventories" / "local.yml"),
+        inventory=str(hosts),
+        limit=limit,
         extravars=variables_file.name,
         suppress_env_files=True,
         fact_cache_type="memory",
@@ -86,9 +105,10 @@ def run_playbook(name: str, variables: dict[str, Any], progress: Callable[[str],
         cancel_callback=lambda: False,  # else it takes SIGINT and SIGTERM over, for good
         event_handler=lambda event: _collect(playbook, event, progress),
     )
-    runner.config.env = _environment(runner.config.env)
     try:
-        _run(runner.run, playbook)
+        with ssh_connections() as sockets:
+            runner.config.env = {**_environment(runner.config.env), **sockets}
+            _run(runner.run, playbook)
     finally:
         (private / "run" / "command").unlink(missing_ok=True)
         _drop_old_logs()
@@ -128,7 +148,9 @@ def _collect(playbook: Playbook, event: dict[str, Any], progress: Callable[[str]
         playbook.results.setdefault(action, {})[host] = result
         playbook.changed += bool(kind == "runner_on_ok" and result.get("changed"))
         if kind != "runner_on_ok" and not data.get("ignore_errors"):
-            playbook.failures.append((data.get("task", "?"), host, action, _essence(result)))
+            gone = kind == "runner_on_unreachable"
+            told = (data.get("task", "?"), host, action, _essence(result), gone)
+            playbook.failures.append(told)
     return False
 
 
@@ -145,13 +167,20 @@ def _essence(result: dict[str, Any]) -> str:
 
 def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
     """Say what failed: task, host, the module's own words, and where the rest is."""
+    away = {host: said for _, host, _, said, gone in playbook.failures if gone}
+    if away:
+        host, said = sorted(away.items())[0]
+        return ClusterError(
+            f"{', '.join(sorted(away))} cannot be reached: {said or 'no answer'}; "
+            f"{_AWAY.get(name, 'nothing else was done')} (log: {playbook.log}, host {host})"
+        )
     if not playbook.failures:
         lines = (
             playbook.log.read_text(errors="replace").splitlines() if playbook.log.exists() else []
         )
         said = next((line for line in lines if "ERROR" in line), "no reason given")
         return ClusterError(f"ansible-playbook {name}.yml did not run: {said}; see {playbook.log}")
-    task, host, action, essence = playbook.failures[0]
+    task, host, action, essence, _ = playbook.failures[0]
     kind = ConfigError if action == PREFLIGHT else ClusterError
     hosts = ", ".join(sorted({failure[1] for failure in playbook.failures}))
     return kind(f"{task!r} failed on {hosts or host}: {essence} (log: {playbook.log})")

@@ -21,7 +21,7 @@ description: A file is put, read and deleted; O(job) also runs it through a stre
 options:
   webhdfs_url: {type: str, required: true, description: Web address of the NameNode.}
   user: {type: str, required: true, description: User who asks.}
-  directories: {type: list, elements: dict, default: [], description: Paths and octal modes.}
+  directories: {type: list, elements: dict, default: [], description: Path, octal mode and owner.}
   hadoop_bin: {type: path, required: true, description: The launcher.}
   streaming_jar: {type: path, required: true, description: Hadoop's streaming jar.}
   job: {type: bool, default: false, description: Run the streaming job too.}
@@ -105,16 +105,19 @@ class WebHdfs:
                 raise FileNotFoundError(url) from error
             raise Failure(f"HDFS refused {method} {url.partition('?')[0]}: {text[:300]}") from error
 
-    def ensure(self, path: str, mode: str) -> bool:
-        """Make a directory with an octal mode; True when that changed something."""
+    def ensure(self, path: str, mode: str, owner: str = "") -> bool:
+        """Make a directory with an octal mode and an owner; True when that changed something."""
         try:
             status = self.call("GET", path, op="GETFILESTATUS")["FileStatus"]
         except FileNotFoundError:
             status = {}
-        if status.get("type") == "DIRECTORY" and status["permission"] == mode:
+        is_owners = not owner or status.get("owner") == owner
+        if status.get("type") == "DIRECTORY" and status["permission"] == mode and is_owners:
             return False
         self.call("PUT", path, op="MKDIRS", permission=mode)
         self.call("PUT", path, op="SETPERMISSION", permission=mode)
+        if not is_owners:
+            self.call("PUT", path, op="SETOWNER", owner=owner)
         return True
 
     def write(self, path: str, content: bytes) -> None:

@@ -53,7 +53,7 @@ def main() -> None:
     except Refusal as refusal:
         module.fail_json(msg=str(refusal))
     identity = {"id": args["id"], "name": args["name"], "dir": os.path.normpath(root)}
-    wanted = {**args["facts"], **identity}
+    wanted = {**(mark or {}), **args["facts"], **identity}
     changed = mark != wanted
     if changed and not module.check_mode:
         root.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,10 @@ options:
   protected: {type: list, elements: str, default: [], description: Paths that must stay.}
   ports: {type: dict, required: true, description: Port numbers of this host's daemons by name.}
   java_version: {type: int, required: true, description: Major version of Java that is needed.}
+  python_version:
+    {type: str, default: "", description: Version of Python that the tasks need; empty is any.}
+  now_s: {type: float, default: 0.0, description: Time of the controller; 0 checks no clock.}
+  max_skew_s: {type: float, default: 0.0, description: How far this clock may be from it.}
   min_disk_mb: {type: int, required: true, description: Free space that must be there.}
   max_disk_percent:
     {type: float, required: true, description: Use of the disk at which a NodeManager is unhealthy.}
@@ -60,6 +67,9 @@ def main() -> None:
             "protected": {"type": "list", "elements": "str", "default": []},
             "ports": {"type": "dict", "required": True},
             "java_version": {"type": "int", "required": True},
+            "python_version": {"type": "str", "default": ""},
+            "now_s": {"type": "float", "default": 0.0},
+            "max_skew_s": {"type": "float", "default": 0.0},
             "min_disk_mb": {"type": "int", "required": True},
             "max_disk_percent": {"type": "float", "required": True},
             "min_memory_mb": {"type": "int", "required": True},
@@ -78,6 +88,8 @@ def main() -> None:
     java, problems = find_java(args["java_version"])
     total_mb = total_memory_mb()
     budget_mb = min(args["max_memory_mb"], int(total_mb * args["memory_fraction"]))
+    problems += check_python(args["python_version"])
+    problems += check_clock(args["now_s"], args["max_skew_s"])
     problems += check_disk(args["directory"], args["min_disk_mb"], args["max_disk_percent"])
     problems += check_memory(total_mb, budget_mb, args["min_memory_mb"], running=bool(running))
     problems += check_host_name(socket.gethostname())
@@ -110,6 +122,33 @@ def find_java(version: int) -> tuple[dict[str, str], list[str]]:
     build = hashlib.sha256(answer.stderr.encode()).hexdigest()[:12]
     home = str(Path(os.path.realpath(program)).parents[1])
     return {"java_home": home, "java_id": build}, []
+
+
+def check_python(version: str) -> list[str]:
+    """Say so when the tasks' packages, built for one version of Python, would not work here."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if not version:
+        return []
+    if here != version:
+        return [
+            f"Python {version} is needed, {sys.executable} is {here}: name that of "
+            f"{version} as ansible_python_interpreter in the inventory"
+        ]
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        return ["Python has no venv: install it (Debian: python3-venv)"]
+    return []
+
+
+def check_clock(now_s: float, max_skew_s: float) -> list[str]:
+    """Say so when this clock and the controller's differ: tokens and tickets would be refused."""
+    skew_s = time.time() - now_s
+    if not now_s or abs(skew_s) <= max_skew_s:
+        return []
+    way = "ahead of" if skew_s > 0 else "behind"
+    return [
+        f"the clock is {abs(skew_s):.0f} s {way} that of the machine that deploys, more than "
+        f"{max_skew_s:.0f} s: set it, best by NTP"
+    ]
 
 
 def total_memory_mb() -> int:

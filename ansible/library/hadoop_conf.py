@@ -19,6 +19,7 @@ description:
 options:
   directory: {type: path, required: true, description: Directory of the files.}
   files: {type: dict, required: true, description: File name to a dict of its properties.}
+  empty: {type: list, elements: str, default: [], description: Files that others fill.}
 author: ImageNet on Hadoop
 """
 EXAMPLES = r"""
@@ -37,6 +38,7 @@ def main() -> None:
         argument_spec={
             "directory": {"type": "path", "required": True},
             "files": {"type": "dict", "required": True},
+            "empty": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -55,6 +57,11 @@ def main() -> None:
             fresh = path.with_name(f"{name}.{os.getpid()}.new")
             fresh.write_text(after)
             fresh.replace(path)
+    for name in module.params["empty"]:
+        if not (root / name).exists():
+            written.append(name)
+            if not module.check_mode:
+                (root / name).touch()
     module.exit_json(changed=bool(written), written=written, diff=diffs)
 
 
