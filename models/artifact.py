@@ -1,13 +1,13 @@
 """Save a run to a directory that says all about itself, verify it, and load its model.
 
-The manifest's hashes show damage, not forgery: whoever can change a model can change its manifest.
-Load models only from people you would run programs of.
+The manifest's hashes show damage, not forgery: whoever changes a model can change its manifest. So
+what is loaded of a directory is data only, whoever made it: `model.npz`, arrays of which the model
+is made anew (`mr_jobs.model_file`), and JSON. `model.joblib` is for other programs, which load it
+with joblib. It is a pickle, and loading it runs what is in it: this project never does.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import platform
 import shutil
@@ -21,6 +21,16 @@ import joblib
 from sklearn.pipeline import Pipeline
 
 from models.evaluate import Evaluation
+from models.manifest import (
+    MANIFEST,
+    MODEL,
+    MODEL_INFO,
+    check,
+    listed,
+    read_checked,
+    read_manifest,
+    write_manifest,
+)
 from models.predictions import read_predictions
 from models.report import (
     confusion_lines,
@@ -33,9 +43,11 @@ from models.train import Fit
 from mr_jobs.lib.codebooks import NO_CODEBOOKS, Codebooks
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.imagenet import is_wnid
+from mr_jobs.lib.plain_files import parse_json, write_new
 from mr_jobs.lib.scores import gives_probabilities
+from mr_jobs.model_file import MODEL_ARRAYS, from_bytes, to_bytes
 
-MODEL, MODEL_INFO, MANIFEST = "model.joblib", "model.json", "manifest.json"
 CODEBOOKS = "codebooks.npz"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "opencv-python-headless", "mrjob")
 
@@ -111,12 +123,13 @@ def save(
             with (partial / name).open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(f"{line}\n" for line in lines)
         joblib.dump(run.fit.estimator, partial / MODEL, compress=1)
+        (partial / MODEL_ARRAYS).write_bytes(to_bytes(run.fit.estimator))
         if run.codebooks:
             (partial / CODEBOOKS).write_bytes(run.codebooks.to_bytes())
-        _write_manifest(partial, _manifest(partial, run))
+        write_manifest(partial, _manifest(partial, run))
         add(partial)
         manifest = _manifest(partial, run)
-        _write_manifest(partial, manifest)
+        write_manifest(partial, manifest)
         verify(partial)
         partial.rename(run_dir)
     except OSError as error:
@@ -171,7 +184,7 @@ def _manifest(directory: Path, run: Run) -> dict[str, Any]:
     files = {}
     for path in sorted(directory.iterdir()):
         if path.name != MANIFEST:
-            files[path.name] = _listed(path.read_bytes())
+            files[path.name] = listed(path.read_bytes())
     packages = {package: version(package) for package in _PACKAGES}
     return {
         "run_id": run.metrics.get("run_id"),
@@ -182,16 +195,6 @@ def _manifest(directory: Path, run: Run) -> dict[str, Any]:
     }
 
 
-def _listed(content: bytes) -> dict[str, Any]:
-    return {"bytes": len(content), "sha256": _sha256(content)}
-
-
-def _write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
-    part = directory / f".{MANIFEST}.part"
-    part.write_text(_json(manifest) + "\n", encoding="utf-8")
-    part.rename(directory / MANIFEST)
-
-
 def replace_file(run_dir: Path, name: str, content: bytes) -> None:
     """Put a file that is made from the others into a saved run, and list it in the manifest.
 
@@ -200,13 +203,13 @@ def replace_file(run_dir: Path, name: str, content: bytes) -> None:
     DataError
         If it is not a saved run, or the disk refuses.
     """
-    manifest = _read_manifest(run_dir)
-    manifest["files"] = dict(sorted({**manifest["files"], name: _listed(content)}.items()))
+    manifest = read_manifest(run_dir)
+    manifest["files"] = dict(sorted({**manifest["files"], name: listed(content)}.items()))
     part = run_dir / f".{name}.part"
     try:
-        part.write_bytes(content)
+        write_new(part, content)
         part.rename(run_dir / name)
-        _write_manifest(run_dir, manifest)
+        write_manifest(run_dir, manifest)
     except OSError as error:
         raise DataError(
             f"{run_dir / name} cannot be written ({error.strerror}); write it elsewhere with "
@@ -222,76 +225,61 @@ def verify(run_dir: Path) -> dict[str, Any]:
     DataError
         A file is missing or differs, or the directory is not a saved run.
     """
-    manifest = _read_manifest(run_dir)
+    manifest = read_manifest(run_dir)
     for name in manifest["files"]:
-        _read_checked(run_dir, manifest, name)
+        check(run_dir, manifest, name)
     return manifest
 
 
 def load_model(run_dir: Path) -> LoadedModel:
     """Load the model of a run directory, after its bytes have proved to be those saved.
 
+    Nothing is unpickled, so that the directory may be a stranger's.
+
     Parameters
     ----------
-    run_dir : the directory, or its model.joblib.
+    run_dir : the directory, or the model in it.
 
     Raises
     ------
     DataError
-        The sha256 of the model differs (nothing is unpickled then), or it is not a saved run.
+        The sha256 of a file of the model differs, it is not a saved run, or one of older code,
+        which saved the model as a pickle alone.
     """
-    run_dir = run_dir.parent if run_dir.name == MODEL else run_dir
-    manifest = _read_manifest(run_dir)
-    info = json.loads(_read_checked(run_dir, manifest, MODEL_INFO))
-    pickled = _read_checked(run_dir, manifest, MODEL)  # the bytes checked are the bytes loaded
+    run_dir = run_dir.parent if run_dir.name in (MODEL, MODEL_ARRAYS) else run_dir
+    manifest = read_manifest(run_dir)
+    if MODEL_ARRAYS not in manifest["files"]:
+        raise DataError(
+            f"{run_dir}: the model is saved as {MODEL} alone, a pickle, which could run any "
+            "program and is not loaded; train the model anew"
+        )
+    check(run_dir, manifest, MODEL)
+    name = str(run_dir / MODEL_ARRAYS)
+    content = read_checked(run_dir, manifest, MODEL_ARRAYS)  # what is checked is what is loaded
+    estimator = from_bytes(content, name)
+    info = _model_info_of(read_checked(run_dir, manifest, MODEL_INFO), run_dir / MODEL_INFO)
+    if [each["wnid"] for each in info["classes"]] != estimator.classes_.tolist():
+        raise DataError(f"{name} is of other classes than {MODEL_INFO}; train the model anew")
     codebooks = NO_CODEBOOKS
     if CODEBOOKS in manifest["files"]:
-        content = _read_checked(run_dir, manifest, CODEBOOKS)
+        content = read_checked(run_dir, manifest, CODEBOOKS)
         codebooks = Codebooks.from_bytes(content, str(run_dir / CODEBOOKS))
-    return LoadedModel(joblib.load(io.BytesIO(pickled)), info, codebooks)
+    return LoadedModel(estimator, info, codebooks)
 
 
-def _read_manifest(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / MANIFEST
+def _model_info_of(content: bytes, path: Path) -> dict[str, Any]:
+    """Read model.json, as far as a model is used by it."""
     try:
-        manifest = json.loads(path.read_bytes())
-        files = {name: str(facts["sha256"]) for name, facts in manifest["files"].items()}
-    except OSError as error:
-        raise DataError(
-            f"{run_dir} is not a saved run ({MANIFEST}: {error.strerror}); list them with "
-            "`bin/pipeline runs`"
-        ) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        info = dict(parse_json(content))
+        classes = [(each["wnid"], each["words"]) for each in info["classes"]]
+        is_fit = all(is_wnid(wnid) and isinstance(words, str) for wnid, words in classes)
+        is_fit = is_fit and isinstance(info["features_fingerprint"], str)
+        is_fit = is_fit and isinstance(info["features"], dict)
+        if not is_fit or type(info["top_k"]) is not int or info["top_k"] < 1:
+            raise TypeError
+    except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged; train the model anew") from error
-    for name in files:
-        if name != Path(name).name or "\\" in name or name in ("", ".", ".."):
-            raise DataError(f"{path} names {name!r}, which is outside the run's directory")
-    if missing := {MODEL, MODEL_INFO} - set(files):
-        raise DataError(f"{path} does not list {', '.join(sorted(missing))}; train the model anew")
-    return dict(manifest)
-
-
-def _read_checked(run_dir: Path, manifest: Mapping[str, Any], name: str) -> bytes:
-    path = run_dir / name
-    if path.is_symlink():
-        raise DataError(f"{path} is a link, which no saved run has; train the model anew")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); train the model anew"
-        ) from error
-    found, expected = _sha256(content), manifest["files"][name]["sha256"]
-    if found != expected:
-        raise DataError(
-            f"{path}: sha256 differs from {MANIFEST} (is {found[:12]}…, was {expected[:12]}…); "
-            "the file was changed after it was saved, restore it or train the model anew"
-        )
-    return content
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return info
 
 
 def _json(value: object) -> str:

@@ -11,7 +11,7 @@ class ModelOption(ImageJob):
     def configure_args(self) -> None:
         """Take the model's file, and the number."""
         super().configure_args()
-        self.add_file_arg("--model", default=None, metavar="FILE", help="the model, by joblib")
+        self.add_file_arg("--model", default=None, metavar="FILE", help="model.npz of a run")
         self.add_passthru_arg(
             "--top-k",
             type=int,

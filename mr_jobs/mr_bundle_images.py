@@ -23,6 +23,7 @@ from mr_jobs.job import BundleOutput, bundle_step
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import QUARANTINE
 from mr_jobs.lib.rawtar import Plan, RawRange, key_of, label_key, walk_members
+from mr_jobs.lib.shown import shown
 from mr_jobs.webhdfs import open_range
 
 
@@ -66,7 +67,8 @@ class MRBundleImages(BundleOutput):
         plan = Plan.from_line(line)
         for raw in plan.ranges:
             found = 0
-            self.set_status(f"{raw.uri} from byte {raw.offset}")
+            # a line of Hadoop's protocol, which a line end in a name would add another one to
+            self.set_status(f"{shown(raw.uri)} from byte {raw.offset}")
             for name, encoded in _images(raw, plan.labels, self.options.webhdfs):
                 key = key_of(raw, name, plan.labels, self._synsets)
                 found += 1

@@ -6,12 +6,12 @@ Output   text, tab separated, each part sorted:
          sum <name> … <numbers>, see mr_jobs.lib.tally
 Counted  images/read = images/val + images/test + images/other
 
-The model is a scikit-learn pipeline in a joblib file, whose classes are wnids. A score is LDA's
-posterior probability, or another model's decision value. With `--tree FILE` of lines
-`parent child` it is counted, too, how far off the guesses are (mr_jobs.lib.hierarchy).
+The model is a scikit-learn pipeline in a file of arrays (`mr_jobs.model_file`), whose classes are
+wnids. A score is LDA's posterior probability, or another model's decision value. With `--tree FILE`
+of lines `parent child` it is counted, too, how far off the guesses are (mr_jobs.lib.hierarchy).
 
-    python mr_jobs/mr_evaluate_model.py --model model.joblib shards/part-* > evaluation.tsv
-    python mr_jobs/mr_evaluate_model.py -r hadoop --model model.joblib hdfs:///shards
+    python mr_jobs/mr_evaluate_model.py --model model.npz shards/part-* > evaluation.tsv
+    python mr_jobs/mr_evaluate_model.py -r hadoop --model model.npz hdfs:///shards
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ from mr_jobs.lib.scores import (
     shown_scores,
 )
 from mr_jobs.lib.tally import Tally, read_numbers
+from mr_jobs.model_file import load_model
 from mr_jobs.model_option import ModelOption
-from mr_jobs.scoring import BLOCK_ROWS, load_model, new_block, score_block
+from mr_jobs.scoring import BLOCK_ROWS, new_block, score_block
 
 _SPLITS = ("val", "test")
 _ROW, _SUM = "row", "sum"

@@ -6,13 +6,13 @@ Output   text, tab separated, each part sorted by key:
 Counted  images/read = images/predicted + images/skipped; the skipped ones by reason, as
          images/skipped_<reason>; images that came under `quarantine/` are skipped unread
 
-The model is a scikit-learn pipeline in a joblib file, whose classes are wnids; `--features` and
-`--codebooks` are what its vectors were made with. A score is LDA's posterior probability, or
-another model's decision value.
+The model is a scikit-learn pipeline in a file of arrays (`mr_jobs.model_file`), whose classes are
+wnids; `--features` and `--codebooks` are what its vectors were made with. A score is LDA's
+posterior probability, or another model's decision value.
 
-    python mr_jobs/mr_predict_images.py --model model.joblib --codebooks codebooks.npz \
+    python mr_jobs/mr_predict_images.py --model model.npz --codebooks codebooks.npz \
         --features '{"features": ["hog", "fisher"]}' bundles/part-* > predictions.tsv
-    python mr_jobs/mr_predict_images.py -r hadoop --model model.joblib hdfs:///bundles
+    python mr_jobs/mr_predict_images.py -r hadoop --model model.npz hdfs:///bundles
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from mrjob.step import MRStep
 from mr_jobs.job import BundleInput, bundle_step
 from mr_jobs.lib.imagenet import ImageKey
 from mr_jobs.lib.scores import require_features
+from mr_jobs.model_file import load_model
 from mr_jobs.model_option import ModelOption
-from mr_jobs.scoring import BLOCK_ROWS, best_of_block, load_model, new_block
+from mr_jobs.scoring import BLOCK_ROWS, best_of_block, new_block
 from mr_jobs.spec_option import CodebooksOption
 
 

@@ -22,6 +22,7 @@ from mr_jobs.job import ImageJob
 from mr_jobs.lib.audit import Figures, stored_images
 from mr_jobs.lib.errors import BundleError, DataError
 from mr_jobs.lib.records import NULL
+from mr_jobs.lib.shown import shown
 from mr_jobs.webhdfs import open_range
 
 
@@ -50,7 +51,7 @@ class MRVerifyBundles(ImageJob):
     def mapper(self, _: None, line: str) -> Iterator[tuple[str, str]]:
         """Yield a bundle's name and its figures."""
         uri, n_bytes = line.rstrip().split("\t")
-        self.set_status(uri)
+        self.set_status(shown(uri))
         figures = Figures()
         damaged_at, problem = NULL, NULL
         try:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +12,6 @@ from mr_jobs.lib.scores import best_classes, class_scores, shown_scores
 from mr_jobs.one_thread import one_thread
 
 BLOCK_ROWS = 256
-_UNPICKLING_ERRORS = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ImportError),
-    *(pickle.UnpicklingError, MemoryError, zlib.error),
-)
 
 
 def new_block(n_features: int) -> NDArray[np.float32]:
@@ -70,24 +63,3 @@ def best_of_block(
         [(int(label), float(shown[row, label])) for label in labels]
         for row, labels in enumerate(best_classes(scores, top_k))
     ]
-
-
-def load_model(path: Path) -> Any:  # noqa: ANN401  # a scikit-learn pipeline
-    """Load a model.
-
-    Raises
-    ------
-    DataError
-        The file is not a scikit-learn pipeline that classifies.
-    """
-    import joblib
-
-    try:
-        model = joblib.load(path)
-        fits = bool(model.steps) and len(model.classes_) > 1 and callable(model.decision_function)
-    except _UNPICKLING_ERRORS as error:
-        told = str(error).partition("\n")[0] or type(error).__name__
-        raise DataError(f"{path} is not a model ({told}); train it anew") from error
-    if not fits:
-        raise DataError(f"{path} is not a model of two classes or more; train it anew")
-    return model

@@ -170,7 +170,8 @@ class VectorsJob(SummingJob):
     def _read_classes(self) -> dict[str, int]:
         if self.options.classes is None:
             return {}
-        wnids = Path(self.options.classes).read_text("utf-8").splitlines()
+        with Path(self.options.classes).open(encoding="utf-8") as lines:  # only \n ends a name
+            wnids = [line.rstrip("\n") for line in lines]
         if len(set(wnids)) != len(wnids) or not wnids:
             raise DataError(f"{self.options.classes}: is not a list of different synsets")
         return {wnid: index for index, wnid in enumerate(wnids)}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from mr_jobs.lib.errors import ConfigError, IncompleteError, PipelineError, is_full_disk
+from mr_jobs.lib.shown import shown, shown_lines
 from pipeline import commands
 from pipeline.arguments import build_parser
 from pipeline.output import as_text
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _print(args, error.result, out)
                 raise
     except PipelineError as error:
-        print(f"pipeline {args.command}: {error}", file=sys.stderr)
+        print(f"pipeline {args.command}: {shown_lines(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"pipeline {args.command}: interrupted", file=sys.stderr)
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not is_full_disk(error):
             raise
         where = error.filename or "a file that was open"
-        print(f"pipeline {args.command}: {_FULL_DISK.format(where)}", file=sys.stderr)
+        print(f"pipeline {args.command}: {_FULL_DISK.format(shown(str(where)))}", file=sys.stderr)
         return ConfigError.exit_code
     return 0
 
@@ -54,7 +55,10 @@ def _print(args: Namespace, result: dict[str, Any], out: TextIO) -> None:
     if args.json:
         print(json.dumps(result, indent=1, default=str), file=out)
     else:
-        out.writelines(as_text(args.command, result))
+        lines = as_text(args.command, result)
+        is_for_programs = getattr(args, "format", "table") != "table"
+        # names in it are hostile to a terminal; what goes to a file or a program stays as it is
+        out.writelines(lines if is_for_programs and not out.isatty() else map(shown_lines, lines))
 
 
 @contextmanager

@@ -19,6 +19,8 @@ _NO_END = 1 << 62
 _MAX_INNER_BYTES = 64 << 20  # of a tar in a tar, which is held in memory
 _STEP_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
+_MOST_TIMES = 200  # that a compressed tar grows; annotations grow thirtyfold, a bomb a thousandfold
+_ALWAYS_BYTES = 64 << 20  # that it may have however small it is
 _DAMAGE = (tarfile.ReadError, EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -76,7 +78,8 @@ def _in_tar(file: BinaryIO, offset: int, end: int, depth: int = 0) -> Iterator[A
     if file.read(len(_GZIP)) == _GZIP:
         file.seek(offset)
         plain = gzip.GzipFile(fileobj=file)
-        file = cast("BinaryIO", _Forward(cast("BinaryIO", plain)))
+        most = _ALWAYS_BYTES + _MOST_TIMES * (end - offset)
+        file = cast("BinaryIO", _Forward(cast("BinaryIO", plain), most))
         offset, end = 0, _NO_END
     for member in walk_members(file, offset, end):
         if member.refused == "directory":
@@ -117,8 +120,9 @@ class _Forward:
     That goes back at most to the header it just read.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, most_bytes: int) -> None:
         self._stream = stream
+        self._most_bytes = most_bytes
         self._at = 0
         self._last = b""  # what was read last
         self._back = 0  # bytes of it that are to be read again
@@ -138,7 +142,7 @@ class _Forward:
         self._back = 0
         while ahead > 0 and (skipped := self._stream.read(min(ahead, _STEP_BYTES))):
             ahead -= len(skipped)
-            self._at += len(skipped)
+            self._count(skipped)
             self._last = skipped
         return self._at
 
@@ -149,6 +153,13 @@ class _Forward:
         if len(again) == n_bytes:
             return again
         new = self._stream.read(n_bytes - len(again))
-        self._at += len(new)
+        self._count(new)
         self._last = again + new
         return self._last
+
+    def _count(self, read: bytes) -> None:
+        self._at += len(read)
+        if self._at > self._most_bytes:
+            raise tarfile.ReadError(
+                f"grows to more than {self._most_bytes} bytes, over {_MOST_TIMES} times its size"
+            )

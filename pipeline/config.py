@@ -164,11 +164,12 @@ class Config:
         """
         try:
             with path.open("rb") as file:
-                return cls.from_dict(tomllib.load(file))
+                tables = tomllib.load(file)
         except FileNotFoundError as error:
             raise ConfigError(f"no such configuration file: {path}") from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or nested to hurt
             raise ConfigError(f"{path}: not TOML: {error}") from error
+        return cls.from_dict(tables)
 
 
 def find_config(name: str) -> Path:

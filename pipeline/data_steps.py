@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mr_jobs.lib.imagenet import UNLABELLED
+from mr_jobs.lib.shown import shown
 from mr_jobs.mr_bundle_images import MRBundleImages
 from mr_jobs.mr_catalog_images import MRCatalogImages
 from pipeline import catalog
@@ -46,7 +47,8 @@ def _ingest(context: Context, progress: Progress) -> dict[str, Any]:
     )
     classes = ledger.counted("classes")
     context.data.warnings.extend(_class_warnings(context.data, classes))
-    for warning in context.data.warnings:
+    warnings = [shown(warning) for warning in context.data.warnings]  # they quote names
+    for warning in warnings:
         progress.note(f"warning: {warning}")
     return {
         "images": ledger.total("images"),
@@ -55,7 +57,7 @@ def _ingest(context: Context, progress: Progress) -> dict[str, Any]:
         "refused": dict(ledger.counted("refused")),
         "classes": dict(classes),
         "layout": context.data.layout,
-        "warnings": context.data.warnings,
+        "warnings": warnings,
     }
 
 

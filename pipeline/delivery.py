@@ -23,7 +23,7 @@ from mr_jobs.lib.sequencefile import Writer
 
 ROWS = "images.tsv"
 _MAX_NAME_BYTES = 200  # file systems take 255
-_UNSAFE = re.compile(r"[%/\\\x00-\x1f\x7f]|^\.")
+_UNSAFE = re.compile(r"[%/\\\x00-\x1f\x7f-\x9f]|^\.")
 
 
 class Delivery(ABC):
@@ -54,8 +54,10 @@ class Delivery(ABC):
     def __enter__(self) -> Self:
         self._refuse_existing()
         self.rows_path.parent.mkdir(parents=True, exist_ok=True)
+        for part in self._parts:  # of a run that was killed; a link there would be followed
+            part.unlink(missing_ok=True)
         part = next(iter(self._parts))
-        self._rows = self._stack.enter_context(part.open("w", encoding="utf-8"))
+        self._rows = self._stack.enter_context(part.open("x", encoding="utf-8"))
         self._rows.write("\t".join([*CatalogRow._fields, "file"]) + "\n")
         return self
 
@@ -144,7 +146,7 @@ class Tar(_File):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        tar = tarfile.open(self._part, "w", format=tarfile.PAX_FORMAT)
+        tar = tarfile.open(self._part, "x", format=tarfile.PAX_FORMAT)
         self._tar = self._stack.enter_context(tar)
         return self
 
@@ -161,7 +163,7 @@ class Bundle(_File):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        file = self._stack.enter_context(self._part.open("wb"))
+        file = self._stack.enter_context(self._part.open("xb"))
         self._writer = self._stack.enter_context(Writer(file))
         return self
 

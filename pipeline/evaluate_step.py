@@ -24,6 +24,7 @@ from mr_jobs.lib.hierarchy import SynsetTree
 from mr_jobs.lib.imagenet import SPLITS, ImageKey
 from mr_jobs.lib.records import require_one_tag
 from mr_jobs.lib.tally import Tally, read_numbers
+from mr_jobs.model_file import MODEL_ARRAYS, to_bytes
 from mr_jobs.mr_evaluate_model import MREvaluateModel
 from pipeline.layouts.hierarchy import read_tree
 from pipeline.model_files import load
@@ -87,13 +88,11 @@ def _run(
     tree: SynsetTree | None,
     counts: dict[str, int],
 ) -> dict[str, int]:
-    import joblib
-
     total = sum(counts.get(name, 0) for name in (*SPLITS, LEAKED))
     n_tested = sum(counts.get(split, 0) for split in TESTED)
     with TemporaryDirectory(prefix="pipeline-evaluate-") as tmp:
-        model, edges = Path(tmp) / "model.joblib", Path(tmp) / "tree.txt"
-        joblib.dump(made.estimator, model)
+        model, edges = Path(tmp) / MODEL_ARRAYS, Path(tmp) / "tree.txt"
+        model.write_bytes(to_bytes(made.estimator))
         args = ["--model", str(model), "--top-k", str(context.config.model.top_k)]
         if tree:
             lines = (f"{parent} {child}\n" for parent, child in tree.edges())

@@ -103,7 +103,8 @@ def _check_output(path: Path | None) -> None:
 def write_new(path: Path, content: bytes) -> None:
     """Write a new file."""
     try:
-        path.write_bytes(content)
+        with path.open("xb") as file:
+            file.write(content)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written ({error.strerror})") from error
 

@@ -77,7 +77,7 @@ class Ledger:
                 for name in _COUNTERS:
                     setattr(batch, name, Counter(getattr(batch, name)))
             return cls(told["sources"], batches, told["root"], told["tables"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise DataError(
                 f"{store.uri(FILE)}: not the ledger of an image store ({error})"
             ) from error

@@ -14,6 +14,7 @@ from models.predict import ImagePrediction, Served, predict
 from models.report import prediction_lines, printable
 from mr_jobs.lib.errors import ConfigError, DataError, IncompleteError
 from mr_jobs.lib.imagenet import UNLABELLED, ImageKey
+from mr_jobs.lib.shown import shown
 from pipeline.image_files import image_files
 from pipeline.progress import Progress
 
@@ -108,7 +109,7 @@ def _reasons(not_used: Mapping[str, int]) -> str:
 
 
 def _note(text: str) -> None:
-    print(f"predict: {text}", file=sys.stderr)  # noqa: T201
+    print(f"predict: {shown(text)}", file=sys.stderr)  # noqa: T201
 
 
 def as_line(prediction: ImagePrediction) -> str:
@@ -146,7 +147,8 @@ def new_table(path: Path) -> Iterator[tuple[TextIO, Path]]:
         raise ConfigError(f"{place} is there already; name another file, or remove it")
     part = place.with_name(f".{place.name}.part")
     try:
-        file = part.open("w", encoding="utf-8", newline="\n")
+        part.unlink(missing_ok=True)  # of a run that was killed; a link there would be followed
+        file = part.open("x", encoding="utf-8", newline="\n")
     except OSError as error:
         raise ConfigError(f"{place} cannot be written ({error.strerror})") from error
     try:

@@ -18,18 +18,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import joblib
-
 from models.predict import Served
 from models.predictions import Prediction
 from models.report import prediction_lines
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.imagenet import ImageKey
+from mr_jobs.model_file import MODEL_ARRAYS, to_bytes
 from mr_jobs.mr_predict_images import MRPredictImages
 from pipeline import selecting
 from pipeline.cluster import Cluster
-from pipeline.images import IN_HDFS, cluster_of, open_images
-from pipeline.jobs import JobSpec, run_job
+from pipeline.images import cluster_of, open_images
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import run_job
 from pipeline.ledger import Ledger
 from pipeline.predict_files import new_table, require_some, summary, top_k_of
 from pipeline.progress import Progress
@@ -149,7 +149,7 @@ def given_bundles(args: Namespace, here: Path) -> Source:
             raise ConfigError(f"{path}: there is no such bundle")
     store: Store = LocalStore(here)
     if cluster:
-        store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, str(Path(IN_HDFS).parent))
+        store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs())
     folder = f"predict-{uuid.uuid4().hex[:8]}"
     return Source("bundles", store, cluster, list(args.bundles), folder)
 
@@ -243,8 +243,8 @@ def run_predict_job(  # what a job is made of
 
 def _model_options(served: Served, tmp: Path) -> list[str]:
     """Write the model for the job's tasks; return the options that name it."""
-    model, codebooks = tmp / "model.joblib", tmp / "codebooks.npz"
-    joblib.dump(served.estimator, model)
+    model, codebooks = tmp / MODEL_ARRAYS, tmp / "codebooks.npz"
+    model.write_bytes(to_bytes(served.estimator))
     options = ["--model", str(model), "--features", json.dumps(served.spec.to_dict())]
     if served.codebooks:
         codebooks.write_bytes(served.codebooks.to_bytes())

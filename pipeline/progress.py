@@ -11,6 +11,8 @@ from typing import NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
+from mr_jobs.lib.shown import shown_lines
+
 _LINE_EVERY_S = 10.0
 
 
@@ -47,8 +49,8 @@ class Progress(AbstractContextManager["Progress"]):
         return self._clock() - self._start
 
     def note(self, text: str) -> None:
-        """Write one line."""
-        tqdm.write(f"{self.step}: {text}", file=self._file)
+        """Write one line, whatever a hostile name in it holds."""
+        tqdm.write(f"{self.step}: {shown_lines(text)}", file=self._file)
 
     def update(self, done: int, total: int, unit: str = "images") -> None:
         """Say that `done` of `total` are done."""

@@ -106,7 +106,7 @@ def examine(row: CatalogRow, encoded: bytes, spec: FeatureSpec) -> dict[str, Any
         found["opencv"] = "decodes it"
     except ImageError as error:
         found["opencv"] = str(error)
-        if error.reason == "too_many_pixels":
+        if error.reason != "undecodable":
             return found
     try:
         decode_with_magick(encoded, header)

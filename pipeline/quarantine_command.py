@@ -60,7 +60,10 @@ def add_parser(commands: Commands) -> None:
 
 def _add_format(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--format", choices=("table", "csv", "json"), default="table", help="default: table"
+        "--format",
+        choices=("table", "csv", "spreadsheet", "json"),
+        default="table",
+        help="spreadsheet: csv in which no text is a formula (default: table)",
     )
     parser.set_defaults(json=False)
 

@@ -35,10 +35,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--list", action="store_true", help="list the queries in hive/queries")
     parser.add_argument(
         "--format",
-        choices=("table", "csv", "json"),
+        choices=("table", "csv", "spreadsheet", "json"),
         default="table",
         help="table: for people (default); csv: a header, NULL is nothing and an empty text is "
-        '""; json: one array of objects',
+        '""; spreadsheet: csv in which no text is a formula; json: one array of objects',
     )
     parser.add_argument(
         "--limit",

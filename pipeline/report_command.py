@@ -46,7 +46,7 @@ def run(args: Namespace) -> dict[str, Any]:
 
     directory = saved_run(args.run)
     page = args.output or directory / PAGE
-    made = bool(args.output) or not is_current(page)
+    made = bool(args.output) or not _is_own(directory) or not is_current(page)
     if args.output:
         write_page(args.output, render(directory))
     elif made:
@@ -68,6 +68,13 @@ def saved_run(name: str) -> Path:
 
     directory = Path(name)
     return directory.absolute() if directory.is_dir() else SAVED / check_run_id(name)
+
+
+def _is_own(directory: Path) -> bool:
+    """Say whether a run was saved here; the page in another directory may be anybody's."""
+    from pipeline.save_step import SAVED
+
+    return directory.resolve().parent == SAVED.resolve()
 
 
 def write_page(path: Path, text: str) -> None:

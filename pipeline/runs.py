@@ -85,7 +85,7 @@ def load_run(run_id: str) -> Run | None:
         return None
     try:
         return Run(**json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"{path}: not the facts of a run ({error}); remove {path.parent}"
         ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mr_jobs.lib.errors import DataError
+from mr_jobs.lib.npz import read_npz
+from mr_jobs.lib.plain_files import parse_json
 
 _FACTS = "facts"
 _ANEW = "learn them anew with `bin/pipeline codebook`"
@@ -59,14 +60,16 @@ class Codebooks(dict[str, dict[str, NDArray[np.float32]]]):
             If it is no such file. Nothing is unpickled.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                facts = json.loads(file[_FACTS].tobytes())
-                arrays: dict[str, dict[str, NDArray[np.float32]]] = {}
-                for key in file.files:
-                    feature, dot, array_name = key.partition(".")
-                    if dot:
-                        arrays.setdefault(feature, {})[array_name] = file[key]
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            found = read_npz(content)
+            facts = dict(parse_json(found.pop(_FACTS).tobytes()))
+            arrays: dict[str, dict[str, NDArray[np.float32]]] = {}
+            for key, array in found.items():
+                feature, dot, array_name = key.partition(".")
+                if array.dtype.kind != "f":
+                    raise ValueError(f"{key} is not of numbers")
+                if dot:
+                    arrays.setdefault(feature, {})[array_name] = array
+        except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{name} is not a file of codebooks ({error}); {_ANEW}") from error
         return cls(arrays, facts)
 

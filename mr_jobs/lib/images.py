@@ -8,6 +8,7 @@ whether `decode` returns or raises.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -24,6 +25,7 @@ from PIL import ExifTags, Image, ImageFile
 from mr_jobs.lib.errors import ImageError
 
 MAX_IMAGE_PX = 50_000_000
+MAX_SCANS = 100  # of a JPEG; a progressive one has ten, and each costs a pass over all its pixels
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Image.open would refuse to say how large a decompression bomb claims to be, and would take a
@@ -44,7 +46,8 @@ BROKEN_FILE = (  # what Pillow's readers were seen to raise, or pass on, on dama
 _WITH_ALPHA = frozenset(["RGBA", "RGBa", "LA", "La", "PA"])
 _SEGMENT = struct.Struct(">BBH").unpack_from  # of a JPEG: escape, marker, length
 _FRAME = struct.Struct(">BHHB").unpack_from  # bits, height, width, channels
-_START_OF_SCAN, _QUANTIZATION = 0xDA, 0xDB
+_START_OF_SCAN, _QUANTIZATION, _END_OF_IMAGE = 0xDA, 0xDB, 0xD9
+_MARKER = re.compile(rb"\xff+[^\x00\x01\xd0-\xd8\xff]")  # but those without a segment
 _PLAIN_FRAMES = frozenset([0xC0, 0xC1, 0xC2])
 _PASSED_OVER = frozenset([0xC4, 0xDD, 0xFE])  # Huffman tables, restart interval, comment
 _APPLICATION = frozenset(range(0xE0, 0xF0)) - {0xED}  # Photoshop's can be broken inside
@@ -222,7 +225,8 @@ def decode(
     Raises
     ------
     ImageError
-        `empty`, `not_an_image`, `too_many_pixels` (before anything is allocated) or `undecodable`.
+        `empty`, `not_an_image`, `too_many_pixels`, `too_many_scans` (before anything is allocated)
+        or `undecodable`.
     """
     return decode_probed(
         encoded, probe(encoded), max_image_px=max_image_px, min_side_px=min_side_px
@@ -236,6 +240,8 @@ def decode_probed(
     n_px = header.width_px * header.height_px
     if n_px > max_image_px:
         raise ImageError("too_many_pixels", f"{header.width_px} by {header.height_px} claimed")
+    if header.format == "jpeg" and _n_scans(encoded) > MAX_SCANS:
+        raise ImageError("too_many_scans", f"more than {MAX_SCANS}")
     if header.format == "png" and not _png_chunks_fit(encoded):
         raise ImageError("undecodable", "png: a chunk reaches past the end of the file")
     try:
@@ -246,6 +252,20 @@ def decode_probed(
     if image is None:
         raise ImageError("undecodable", header.format)
     return np.asarray(image, np.uint8)
+
+
+def _n_scans(encoded: bytes) -> int:
+    """Count the scans of a JPEG, up to one more than it may have."""
+    n = encoded.count(b"\xff\xda")  # also of a thumbnail, or of what stands behind the end
+    if n <= MAX_SCANS:
+        return n
+    n = 0
+    found = _MARKER.search(encoded, 2)
+    while found and n <= MAX_SCANS and encoded[found.end() - 1] != _END_OF_IMAGE:
+        n += encoded[found.end() - 1] == _START_OF_SCAN
+        length = int.from_bytes(encoded[found.end() : found.end() + 2], "big")
+        found = _MARKER.search(encoded, found.end() + length)
+    return n
 
 
 def _png_chunks_fit(encoded: bytes) -> bool:

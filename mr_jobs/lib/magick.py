@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes.util
 import functools
+import importlib.util
 import os
 import struct
 import subprocess
@@ -65,6 +66,15 @@ def environment() -> dict[str, str]:
     }
 
 
+@functools.cache
+def _packages() -> str:
+    """Return the directory that has wand: an isolated Python does not read PYTHONPATH."""
+    found = importlib.util.find_spec("wand")
+    if found is None or found.origin is None:
+        raise ConfigError("the Python package wand is not on this machine; install Wand")
+    return str(Path(found.origin).resolve().parents[1])
+
+
 def decode_with_magick(encoded: bytes, header: Probe) -> NDArray[np.uint8]:
     """Decode an image with ImageMagick, as stored: the EXIF orientation is not applied.
 
@@ -88,7 +98,7 @@ def decode_with_magick(encoded: bytes, header: Probe) -> NDArray[np.uint8]:
     opacity = "transparent" if header.transparent else "opaque"
     try:
         child = subprocess.run(
-            [sys.executable, "-I", str(_CHILD), header.format, opacity],
+            [sys.executable, "-I", str(_CHILD), header.format, opacity, _packages()],
             input=encoded,
             capture_output=True,
             env=environment(),

@@ -1,6 +1,8 @@
 """Decode one image with ImageMagick: a program of its own, so that nothing it does hurts the task.
 
-    python -I magick_child.py FORMAT opaque|transparent < image > pixels
+    python -I magick_child.py FORMAT opaque|transparent PACKAGES < image > pixels
+
+PACKAGES is the directory that has wand.
 
 Standard output gets width and height as two little-endian uint32, then 8-bit BGR, row by row, as
 stored (the EXIF orientation is not applied), transparent pixels over white. Anything that
@@ -24,7 +26,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    format, opacity = sys.argv[1:]
+    format, opacity, packages = sys.argv[1:]
+    sys.path.append(packages)
     if format not in FORMATS:
         sys.exit(f"not a format: {format}")
     encoded = sys.stdin.buffer.read()

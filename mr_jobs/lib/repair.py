@@ -22,7 +22,7 @@ from mr_jobs.lib.images import (
 )
 from mr_jobs.lib.magick import decode_with_magick, library_suffix
 
-DECODING_VERSION = 2  # raised with every change of code that changes a verdict or a pixel
+DECODING_VERSION = 3  # raised with every change of code that changes a verdict or a pixel
 _STRIP_PX = 256
 
 
@@ -121,7 +121,7 @@ def decode_repaired(
     Raises
     ------
     ImageError
-        `too_many_pixels` (before anything is allocated) or `undecodable`.
+        `too_many_pixels`, `too_many_scans` (before anything is allocated) or `undecodable`.
     """
     kinds = {kind for kind, needed in _KINDS.items() if needed(header)}
     try:

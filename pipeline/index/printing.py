@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
+from mr_jobs.lib.shown import shown
 from pipeline.index.engine import plain
 
 _NULL = "NULL"
 _ALIGNED_ROWS = 1000  # the widths of a table's columns are those of its first rows
+# Source: OWASP, CSV Injection.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CSV_QUOTED = frozenset(',"\r\n')
 
 Rows: TypeAlias = Iterable[Sequence[Any]]
@@ -56,7 +59,7 @@ def table_lines(columns: Sequence[str], rows: Rows) -> Iterator[str]:
         and all(row[place] is None or _is_number(row[place]) for row in first)
         for place in range(len(columns))
     ]
-    heads = [_printable(name) for name in columns]
+    heads = [shown(name) for name in columns]
     widths = [
         max(_width(text) for text in (head, *(_cell(row[place]) for row in first)))
         for place, head in enumerate(heads)
@@ -73,12 +76,22 @@ def csv_lines(columns: Sequence[str], rows: Rows) -> Iterator[str]:
         yield ",".join(map(_csv_field, row))
 
 
+def spreadsheet_lines(columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield CSV for a spreadsheet: a text that it would take for a formula has ' in front.
+
+    All texts are quoted, so that none is split where a spreadsheet takes other separators.
+    """
+    for row in chain([columns], rows):
+        yield ",".join(map(_spreadsheet_field, row))
+
+
 def json_lines(columns: Sequence[str], rows: Rows) -> Iterator[str]:
     """Yield one JSON array of objects, one a line."""
     before = "["
     for row in rows:
         values: Mapping[str, Any] = dict(zip(columns, map(plain, row), strict=True))
-        yield before + json.dumps(values, ensure_ascii=False)
+        text = json.dumps(values, ensure_ascii=False)
+        yield before + (text if text.isprintable() else json.dumps(values))
         before = ","
     yield "]" if before == "," else "[]"
 
@@ -86,20 +99,14 @@ def json_lines(columns: Sequence[str], rows: Rows) -> Iterator[str]:
 FORMS: dict[str, Callable[[Sequence[str], Rows], Iterator[str]]] = {
     "table": table_lines,
     "csv": csv_lines,
+    "spreadsheet": spreadsheet_lines,
     "json": json_lines,
 }
 
 
 def _cell(value: object) -> str:
     value = plain(value)
-    return _NULL if value is None else _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """Write what a terminal would act on as escapes; names of files are not to be trusted."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return _NULL if value is None else shown(str(value))
 
 
 def _is_number(value: object) -> bool:
@@ -120,6 +127,14 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
         space = " " * (width - _width(text))
         padded.append(space + text if is_right else text + space)
     return "  ".join(padded).rstrip()
+
+
+def _spreadsheet_field(value: object) -> str:
+    value = plain(value)
+    if not isinstance(value, str):
+        return _csv_field(value)
+    text = f"'{value}" if value.startswith(_FORMULA) else value
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _csv_field(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -30,7 +30,10 @@ _METAS = {  # of the devkits: file, field with the number, field with the words
     "DET": (("meta_det.mat", "ILSVRC2015_DET_ID", "name"),),
     "VID": (("meta_vid.mat", "ILSVRC2015_VID_ID", "name"),),
 }
+_MAX_LABELS_BYTES = 256 << 20
 _MAX_MAT_BYTES = 64 << 20
+_MAX_INFLATED_BYTES = 256 << 20
+_MAT_HEADER_BYTES, _MAT_COMPRESSED = 128, 15
 MAT_ERRORS = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, EOFError),
     *(NotImplementedError, struct.error, zlib.error),
@@ -91,6 +94,7 @@ class Labels:
         path = self._find(name)
         if path is None:
             return {}
+        _check_size(path, _MAX_LABELS_BYTES)
         try:
             with path.open(encoding="utf-8") as lines:
                 return dict(reader(lines, str(path)))
@@ -103,6 +107,7 @@ class Labels:
             return {}
         wnids = {number: wnid for wnid, number in self.ilsvrc_ids.items()}
         labels = {}
+        _check_size(truth, _MAX_LABELS_BYTES)
         with truth.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
@@ -155,14 +160,39 @@ def load_synsets(path: RawPath) -> Any:  # noqa: ANN401  # a record array
     from scipy.io import loadmat  # their import takes a while
     from scipy.io.matlab import MatReadError
 
-    if path.stat().st_size > _MAX_MAT_BYTES:
-        raise DataError(f"{path}: is too large for a devkit's file; fetch it again")
+    _check_size(path, _MAX_MAT_BYTES)
     try:
         with path.open("rb") as file:
+            if not _mat_inflates_to_little(file):
+                raise DataError(f"{path}: grows too large for a devkit's file; fetch it again")
+            file.seek(0)
             rows = loadmat(file, squeeze_me=True)["synsets"]
         return np.atleast_1d(rows)
     except (*MAT_ERRORS, MatReadError) as error:
         raise DataError(f"{path}: is not a devkit's meta file; fetch it again") from error
+
+
+def _check_size(path: RawPath, most_bytes: int) -> None:
+    if path.stat().st_size > most_bytes:
+        raise DataError(f"{path}: is too large for a devkit's file; fetch it again")
+
+
+def _mat_inflates_to_little(file: BinaryIO) -> bool:
+    """Say whether the compressed elements of a MATLAB 5 file come to a bounded number of bytes.
+
+    SciPy inflates each whole, and a few megabytes can be gigabytes of zeros.
+    Source: MAT-File Format, MathWorks, level 5: data elements.
+    """
+    left = _MAX_INFLATED_BYTES
+    is_big = file.read(_MAT_HEADER_BYTES)[-2:] == b"MI"
+    while len(tag := file.read(8)) == 8:
+        kind, length = struct.unpack(">II" if is_big else "<II", tag)
+        content = file.read(length)
+        if kind == _MAT_COMPRESSED:
+            left -= len(zlib.decompressobj().decompress(content, left + 1))
+            if left < 0:
+                return False
+    return True
 
 
 def _devkits(home: RawPath) -> list[RawPath]:

@@ -12,7 +12,7 @@ from pipeline.report.figures import Bar
 from pipeline.report.formats import brief
 from pipeline.report.predictions import labelled
 from pipeline.report.render import page
-from pipeline.report.saved import SavedRun
+from pipeline.report.saved import DAMAGE, SavedRun, damaged
 
 SIGNIFICANT = 0.05
 _NOTHING = "-"
@@ -34,9 +34,18 @@ def compare(directories: Sequence[Path]) -> dict[str, Any]:
     """
     runs = [SavedRun.load(directory) for directory in directories]
     return {
-        "runs": [_facts(run) for run in runs],
+        "runs": [_checked_facts(run) for run in runs],
         "differences": [_difference(*pair) for pair in combinations(runs, 2)],
     }
+
+
+def _checked_facts(run: SavedRun) -> dict[str, Any]:
+    try:
+        facts = _facts(run)
+        rows({"runs": [facts]})
+    except DAMAGE as error:
+        raise damaged(run.path, error) from error
+    return facts
 
 
 def _facts(run: SavedRun) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import UNLABELLED
+from mr_jobs.lib.plain_files import plain_lines
 
 FILE = "predictions.tsv"
 _HEAD = ["image_id", "image_key", "wnid"]
@@ -44,17 +45,19 @@ def labelled(run_dir: Path) -> Iterator[Predicted]:
     """
     path = run_dir / FILE
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            if next(lines, "").split("\t")[:3] != _HEAD:
-                raise DataError(f"{path}: not a table of predictions; train the model anew")
-            for line in lines:
-                row = _row(line, path)
-                if row.wnid != UNLABELLED:
-                    yield row
+        lines = plain_lines(path)
+        if next(lines, "").split("\t")[:3] != _HEAD:
+            raise DataError(f"{path}: not a table of predictions; train the model anew")
+        for line in lines:
+            row = _row(line, path)
+            if row.wnid != UNLABELLED:
+                yield row
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}); train the model anew"
         ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8; train the model anew") from error
 
 
 def _row(line: str, path: Path) -> Predicted:
@@ -65,7 +68,7 @@ def _row(line: str, path: Path) -> Predicted:
         if not best:
             raise ValueError
     except ValueError as error:
-        raise DataError(f"{path}: not a row of predictions: {line!r}") from error
+        raise DataError(f"{path}: not a row of predictions: {line[:200]!r}") from error
     return Predicted(fields[0], fields[1], fields[2], best)
 
 

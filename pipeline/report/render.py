@@ -6,12 +6,13 @@ import base64
 import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
+from mr_jobs.lib.plain_files import open_plain
 from pipeline.report import pictures, sections
 from pipeline.report.formats import FILTERS, score_format, visible
-from pipeline.report.saved import SavedRun
+from pipeline.report.saved import DAMAGE, SavedRun, damaged
 from pipeline.report.sections import Section, View
 
 PAGE = "report.html"
@@ -53,6 +54,13 @@ def render(run_dir: Path) -> str:
         It is not a saved run, or a file in it is damaged.
     """
     run = SavedRun.load(run_dir)
+    try:
+        return _page_of(run)
+    except (*DAMAGE, TemplateError) as error:  # a stranger's directory can hold anything
+        raise damaged(run_dir, error) from error
+
+
+def _page_of(run: SavedRun) -> str:
     view: View = {"figures": {}}
     shown = []
     for id_, (title, section) in _SECTIONS.items():
@@ -100,7 +108,7 @@ def page(template: str, view: View, names: dict[str, str], *, probabilities: boo
 def is_current(path: Path) -> bool:
     """Say whether a page was made by this code."""
     try:
-        with path.open(encoding="utf-8") as file:
-            return generator() in file.read(1000)
+        with open_plain(path) as file:
+            return generator().encode() in file.read(1000)
     except OSError:
         return False

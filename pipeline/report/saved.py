@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mr_jobs.lib.errors import DataError
+from mr_jobs.lib.plain_files import parse_json, plain_lines, read_plain
 from pipeline.report import predictions
 
 IMAGES_FILE = "report_images.json"
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error)
+_MAX_JSON_BYTES = 64 << 20
 _CONFUSION = "confusion.tsv"
 
 
@@ -75,8 +77,8 @@ class SavedRun:
                 f"{path} is not a saved run ({Path(error.filename or path).name}: "
                 f"{error.strerror}); list them with `bin/pipeline runs`"
             ) from error
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path}: a table of it is damaged; train the model anew") from error
+        except DAMAGE as error:
+            raise damaged(path, error) from error
         return cls(path, metrics, manifest, model, synsets, images)
 
     @property
@@ -129,8 +131,14 @@ class SavedRun:
         return sorted(errors, key=lambda row: (-row[2], row[:2]))[:n]
 
 
+def damaged(path: Path, error: Exception) -> DataError:
+    """Make the error of a saved run whose files are not what a run's are."""
+    told = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return DataError(f"{path}: a table of it is damaged ({told:.200}); train the model anew")
+
+
 def _read(path: Path) -> dict[str, Any]:
-    value = json.loads(path.read_bytes())
+    value = parse_json(read_plain(path, _MAX_JSON_BYTES))
     if not isinstance(value, dict):
         raise TypeError(path)
     return value
@@ -138,6 +146,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _table(path: Path) -> Iterator[list[str]]:
     """Yield the rows of a tab-separated table but its header."""
-    with path.open(encoding="utf-8", newline="\n") as file:
-        next(file, None)
-        yield from csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+    lines = plain_lines(path)
+    next(lines, None)
+    yield from csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)

@@ -21,6 +21,7 @@ FILES = [
     "metrics.json",
     "model.joblib",
     "model.json",
+    "model.npz",
     "predictions.tsv",
     "predictions_test.tsv",
     "submission.txt",

@@ -5,13 +5,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline
 
 from mr_jobs.lib.tally import N_BINS, UNIT
+from mr_jobs.model_file import to_bytes
 from mr_jobs.mr_evaluate_model import MREvaluateModel
 from tests.mr_jobs.scored_images import IMAGES, WNIDS, records, small_model
 
@@ -45,8 +45,8 @@ def lda() -> Pipeline:
 
 @pytest.fixture
 def model(lda: Pipeline, tmp_path: Path) -> str:
-    joblib.dump(lda, tmp_path / "model.joblib")
-    return str(tmp_path / "model.joblib")
+    (tmp_path / "model.npz").write_bytes(to_bytes(lda))
+    return str(tmp_path / "model.npz")
 
 
 def test_sums_and_rows_are_those_of_a_recomputation(
@@ -156,7 +156,7 @@ def test_other_models_give_decision_values_and_no_calibration(
 ) -> None:
     classifier = RidgeClassifier().fit(np.eye(3), ["n1", "n2", "n3"])
     classifier.coef_, classifier.intercept_ = np.eye(3), np.zeros(3)
-    joblib.dump(Pipeline([("classify", classifier)]), tmp_path / "ridge.joblib")
+    (tmp_path / "ridge.npz").write_bytes(to_bytes(Pipeline([("classify", classifier)])))
     images = [
         ("val/n1/a.JPEG", np.array([3, 2, 1], np.float32)),  # right
         ("val/n1/b.JPEG", np.array([2, 3, 1], np.float32)),  # second best
@@ -166,7 +166,7 @@ def test_other_models_give_decision_values_and_no_calibration(
 
     result = run_job(
         MREvaluateModel, bundle(*records(images)),
-        args=("--model", str(tmp_path / "ridge.joblib"), "--top-k", "2"),
+        args=("--model", str(tmp_path / "ridge.npz"), "--top-k", "2"),
     )  # fmt: skip
 
     assert rows_of(result)["val/n1/b.JPEG"] == [("n2", 3.0), ("n1", 2.0)]

@@ -6,12 +6,12 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
 
 from mr_jobs.lib.errors import DataError
+from mr_jobs.model_file import to_bytes
 from mr_jobs.mr_evaluate_model import MREvaluateModel
 from tests.mr_jobs.scored_images import IMAGES, WNIDS, Images, images_of, records, small_model
 
@@ -23,8 +23,8 @@ def lda() -> Pipeline:
 
 @pytest.fixture
 def model(lda: Pipeline, tmp_path: Path) -> str:
-    joblib.dump(lda, tmp_path / "model.joblib")
-    return str(tmp_path / "model.joblib")
+    (tmp_path / "model.npz").write_bytes(to_bytes(lda))
+    return str(tmp_path / "model.npz")
 
 
 ZEROS = np.zeros(6, np.float32)
@@ -75,12 +75,12 @@ def test_shards_of_two_runs_are_refused(run_job: Any, bundle: Any, model: str) -
 def test_a_file_that_is_no_model_is_refused(
     run_job: Any, bundle: Any, tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / "page.joblib").write_bytes(content)
+    (tmp_path / "page.npz").write_bytes(content)
 
-    with pytest.raises(DataError, match=r"page\.joblib is not a model"):
+    with pytest.raises(DataError, match=r"page\.npz is not a model"):
         run_job(
             MREvaluateModel, bundle(*records(IMAGES[:2])),
-            args=("--model", str(tmp_path / "page.joblib")),
+            args=("--model", str(tmp_path / "page.npz")),
         )  # fmt: skip
 
 
@@ -89,12 +89,12 @@ def test_a_model_that_computes_no_numbers_is_refused(
 ) -> None:
     damaged = copy.deepcopy(lda)
     damaged[-1].coef_[0] = np.nan
-    joblib.dump(damaged, tmp_path / "nan.joblib")
+    (tmp_path / "nan.npz").write_bytes(to_bytes(damaged))
 
     with pytest.raises(DataError, match="scores are not all finite"):
         run_job(
             MREvaluateModel, bundle(*records(IMAGES[:2])),
-            args=("--model", str(tmp_path / "nan.joblib")),
+            args=("--model", str(tmp_path / "nan.npz")),
         )  # fmt: skip
 
 

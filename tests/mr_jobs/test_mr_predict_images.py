@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import joblib
 import pytest
 
 from models.predict import ImageFile, Served, predict, serve
@@ -13,6 +12,7 @@ from mr_jobs import mr_predict_images
 from mr_jobs.lib.errors import BundleError, DataError
 from mr_jobs.lib.features import FeatureSpec
 from mr_jobs.lib.records import encode_vector
+from mr_jobs.model_file import to_bytes
 from mr_jobs.mr_extract_features import MRExtractFeatures
 from mr_jobs.mr_predict_images import MRPredictImages
 from tests.models.made_model import COLOURS, LEARNED, PLAIN, encode, save_model
@@ -34,12 +34,12 @@ class Made(NamedTuple):
 
 def made_of(folder: Path, spec: FeatureSpec) -> Made:
     served = serve(save_model(folder, spec=spec))
-    joblib.dump(served.estimator, folder / "model.joblib")
+    (folder / "model.npz").write_bytes(to_bytes(served.estimator))
     vectors: tuple[str, ...] = ("--features", json.dumps(spec.to_dict()))
     if served.codebooks:
         (folder / "codebooks.npz").write_bytes(served.codebooks.to_bytes())
         vectors += ("--codebooks", str(folder / "codebooks.npz"))
-    return Made(served, vectors, ("--model", str(folder / "model.joblib"), *vectors))
+    return Made(served, vectors, ("--model", str(folder / "model.npz"), *vectors))
 
 
 @pytest.fixture(scope="module")
