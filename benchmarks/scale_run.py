@@ -26,7 +26,8 @@ from mr_jobs.mr_bundle_images import MRBundleImages
 from mr_jobs.mr_extract_features import MRExtractFeatures
 from pipeline.cluster import Cluster, cluster_dir
 from pipeline.config import Config
-from pipeline.jobs import JobSpec, run_job
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import run_job
 from pipeline.progress import Progress
 from pipeline.stores import HdfsStore, LocalStore, Store
 
@@ -199,7 +200,7 @@ def cluster_of(args: argparse.Namespace) -> Cluster | None:
 def _store(work: Path, cluster: Cluster | None) -> Store:
     if cluster is None:
         return LocalStore(work)
-    return HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/benchmark-scale")
+    return HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs("benchmark-scale"))
 
 
 def _objects(cluster: Cluster | None) -> int:

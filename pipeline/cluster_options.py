@@ -19,7 +19,8 @@ class Options(TypedDict, total=False):
     port_base : first of its ports; two clusters side by side need two bases.
     tarball, tarball_sha512 : an Apache tarball (URL or path) instead of Maven, and its checksum.
     components : optional parts, of `COMPONENTS`; those that the cluster has already stay.
-    inventory : file that names the hosts; without it this machine is the whole cluster.
+    inventory : file that names the hosts, or what `load_inventory` made of it; without it this
+        machine is the whole cluster.
     secure : with Kerberos and TLS, see docs/security.md; only a new cluster can become it.
     weak_shuffle_check : let it go without Hadoop's native library, which is weaker.
     """
@@ -29,7 +30,7 @@ class Options(TypedDict, total=False):
     tarball: str | None
     tarball_sha512: str | None
     components: list[str] | None
-    inventory: Path | str | None
+    inventory: Path | str | dict[str, Any] | None
     secure: bool | None
     weak_shuffle_check: bool | None
 
@@ -80,22 +81,23 @@ def _security(mark: dict[str, Any], options: Options) -> dict[str, bool]:
     }
 
 
-def wanted_hosts(mark: dict[str, Any], inventory: Path | None) -> dict[str, Any] | None:
+def wanted_hosts(
+    mark: dict[str, Any], inventory: Path | str | dict[str, Any] | None
+) -> dict[str, Any] | None:
     """Return the hosts to deploy on; one that a cluster has may not be lost on the way."""
     old: dict[str, Any] | None = mark.get("inventory")
     if inventory is None:
         return old
-    hosts = load_inventory(inventory)
+    hosts = inventory if isinstance(inventory, dict) else load_inventory(Path(inventory))
     if mark.get("id") and old is None:
         raise ConfigError(
-            f"cluster {mark['name']} is on this machine alone, not on the hosts of {inventory}; "
-            "give another cluster name"
+            f"cluster {mark['name']} is on this machine alone, not on the inventory's hosts; give "
+            "another cluster name"
         )
     gone = sorted(set((old or hosts)["hosts"]) - set(hosts["hosts"]))
     if gone or (old and old[MASTERS] != hosts[MASTERS]):
         raise ConfigError(
-            f"{inventory} lacks or moves {', '.join(gone) or 'the master'} of the cluster "
-            f"{mark['name']}; `bin/pipeline scale --inventory {inventory}` takes workers away, the "
-            "master stays"
+            f"the inventory lacks or moves {', '.join(gone) or 'the master'} of the cluster "
+            f"{mark['name']}; `bin/pipeline scale` takes workers away, the master stays"
         )
     return hosts

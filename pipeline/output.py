@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import (
     compare_command,
+    credentials_command,
     doctor_command,
     duplicates_command,
     explain_command,
@@ -94,7 +95,9 @@ def _status(result: dict[str, Any]) -> Iterator[str]:
     yield f"{result['name']} in {result['dir']}: {state}"
     for name, daemon in result["daemons"].items():
         pid = daemon["pid"] or "-"
-        yield f"  {name:16} pid {pid!s:8} {daemon['url']:24} {daemon['says']}"
+        yield f"  {name:18} pid {pid!s:8} {daemon['url']:24} {daemon['says']}"
+    if "security" in result:
+        yield f"  security: {result['security']}"
     for run_id in result["unsaved"]:
         yield f"  run {run_id} is not saved yet"
 
@@ -107,6 +110,7 @@ def _key_values(result: dict[str, Any]) -> Iterator[str]:
 
 _LINES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "compare": compare_command.lines,
+    "credentials": credentials_command.lines,
     "doctor": doctor_command.lines,
     "duplicates": duplicates_command.lines,
     "explain": explain_command.lines,

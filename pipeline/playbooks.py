@@ -27,7 +27,14 @@ POLL_S = 0.05
 # ansible-runner copies the whole environment into its artifacts: only what the tasks need goes on
 PASSED_ENV = (
     *("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "SSH_AUTH_SOCK"),
-    *("MAVEN_OPTS", "MAVEN_ARGS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *(
+        "ANSIBLE_VAULT_PASSWORD_FILE",
+        "MAVEN_OPTS",
+        "MAVEN_ARGS",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+    ),
     *("http_proxy", "https_proxy", "no_proxy"),
 )
 PREFLIGHT = "cluster_preflight"
@@ -61,6 +68,7 @@ def run_playbook(
     *,
     inventory: dict[str, Any] | None = None,
     limit: str | None = None,
+    needs_all: bool = True,
 ) -> Playbook:
     """Run one playbook.
 
@@ -71,6 +79,7 @@ def run_playbook(
     progress : called with the name of each task as it starts.
     inventory : for Ansible, from `inventory.for_ansible`; None: this machine is the whole cluster.
     limit : Ansible's pattern of the hosts to work on; None: all.
+    needs_all : a host that cannot be reached is an error.
 
     Raises
     ------
@@ -113,7 +122,8 @@ def run_playbook(
         (private / "run" / "command").unlink(missing_ok=True)
         _drop_old_logs()
     playbook.rc = runner.rc
-    if playbook.rc != 0:
+    missed = all(failure[4] for failure in playbook.failures) and playbook.failures
+    if playbook.rc != 0 and (needs_all or not missed):
         raise _error(name, playbook)
     return playbook
 
@@ -171,7 +181,7 @@ def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
     if away:
         host, said = sorted(away.items())[0]
         return ClusterError(
-            f"{', '.join(sorted(away))} cannot be reached: {said or 'no answer'}; "
+            f"{', '.join(sorted(away))} cannot be reached: {said.rpartition('over ssh: ')[2]}; "
             f"{_AWAY.get(name, 'nothing else was done')} (log: {playbook.log}, host {host})"
         )
     if not playbook.failures:

@@ -40,7 +40,7 @@ def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_playbook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail when a playbook is started."""
 
-    def refuse(name: str, *_: object) -> Playbook:
+    def refuse(name: str, *_: object, **__: object) -> Playbook:
         raise AssertionError(f"{name}.yml was started")
 
     monkeypatch.setattr(clusters, "run_playbook", refuse)
@@ -162,7 +162,7 @@ def test_unsaved_runs_are_noted_and_forgotten(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_playbook")
 def test_second_up_of_the_same_cluster_waits_for_nothing_and_says_so(tmp_path: Path) -> None:
     with (
-        clusters._lock("one", tmp_path),
+        clusters.lock("one", tmp_path),
         pytest.raises(ClusterError, match="another `pipeline` is deploying or destroying"),
     ):
         clusters.up("one", directory=tmp_path, progress=quiet)

@@ -64,7 +64,7 @@ def test_components_of_a_cluster_stay(
     write_mark(tmp_path / "one", components=had)
     given: dict[str, Any] = {}
 
-    def note(_: str, variables: dict[str, Any], __: object) -> Playbook:
+    def note(_: str, variables: dict[str, Any], *__: object, **___: object) -> Playbook:
         given.update(variables)
         return Playbook(tmp_path / "log")
 
