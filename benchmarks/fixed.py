@@ -22,7 +22,8 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.mr_empty import MREmpty
 from pipeline import cluster as clusters
-from pipeline.jobs import JobSpec, run_job
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import run_job
 from pipeline.progress import Progress
 from pipeline.stores import HdfsStore
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import getpass
 import io
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.error import URLError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, build_opener
 
 from mr_jobs.lib.errors import DataError
+from mr_jobs.webhdfs_token import delegation
 
 _READ_TIMEOUT_S = 120
 _BUFFER_BYTES = 1 << 20
@@ -40,7 +43,7 @@ def open_range(uri: str, offset: int, length: int, webhdfs_url: str | None) -> I
             url = f"{webhdfs_url}/webhdfs/v1{quote(urlsplit(uri).path)}"
             raw: io.RawIOBase = _WebHdfsRange(url, offset + length)
         else:
-            raw = io.FileIO(Path(uri))
+            raw = io.FileIO(Path(uri), opener=_no_wait)
         with io.BufferedReader(raw, min(_BUFFER_BYTES, max(length, 1))) as file:
             file.seek(offset)
             yield cast(BinaryIO, file)
@@ -56,7 +59,7 @@ class _WebHdfsRange(io.RawIOBase):
         self._limit = limit
         self._at = 0
         self._answer: BinaryIO | None = None
-        self._opener = build_opener(ProxyHandler({}))  # the cluster is never behind a proxy
+        self._opener = _opener(url)
 
     def readable(self) -> bool:
         return True
@@ -77,8 +80,7 @@ class _WebHdfsRange(io.RawIOBase):
             return 0
         if self._answer is None:
             query = {"op": "OPEN", "offset": self._at, "length": self._limit - self._at}
-            user = {"user.name": getpass.getuser()}
-            url = f"{self._url}?{urlencode(query | user)}"
+            url = f"{self._url}?{urlencode(query | _who())}"
             self._answer = cast(BinaryIO, self._opener.open(url, timeout=_READ_TIMEOUT_S))
         data = self._answer.read(wanted)
         buffer[: len(data)] = data
@@ -93,3 +95,23 @@ class _WebHdfsRange(io.RawIOBase):
         if self._answer is not None:
             self._answer.close()
             self._answer = None
+
+
+def _who() -> dict[str, str]:
+    """Say who asks: by the task's token, or to a cluster that trusts names by the user's name."""
+    token = delegation()
+    return {"delegation": token} if token else {"user.name": getpass.getuser()}
+
+
+def _opener(url: str) -> OpenerDirector:
+    """Open addresses past any proxy, and those of a secure cluster by its own authority."""
+    if urlsplit(url).scheme != "https":
+        return build_opener(ProxyHandler({}))
+    authority = Path(os.environ.get("HADOOP_CONF_DIR", ""), "ca.pem")
+    context = ssl.create_default_context(cafile=authority if authority.is_file() else None)
+    return build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+
+
+def _no_wait(path: str, flags: int) -> int:
+    """Open a local file without waiting: a pipe in its place is found to be one then."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import getpass
-import json
 import sys
 import time
 import uuid
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
-from pipeline import worker_env
+from pipeline import secure, worker_env
 from pipeline.cluster_mark import (
     COMPONENTS,
     DEFAULT_NAME,
@@ -35,6 +34,7 @@ from pipeline.cluster_mark import (
 from pipeline.cluster_options import Options, as_path, facts_of, wanted_hosts
 from pipeline.inventory import for_ansible
 from pipeline.playbooks import ROOT, Playbook, run_playbook
+from pipeline.receipts import write_receipt
 
 __all__ = [
     "COMPONENTS",
@@ -46,9 +46,12 @@ __all__ = [
     "cluster_dir",
     "down",
     "jars",
+    "lock",
     "mark_saved",
     "mark_unsaved",
     "new_id",
+    "on_cluster",
+    "restart",
     "status",
     "unsaved_runs",
     "up",
@@ -94,20 +97,24 @@ def up(
     """
     place = cluster_dir(name, as_path(options.get("directory")))
     started = time.monotonic()
-    with _lock(name, place):
+    with lock(name, place):
         mark = read_mark(place) or {}
         variables = {
             **_variables(name, place),
             **facts_of(mark, options),
             "cluster_expected_id": mark.get("id") or cluster_id or new_id(name),
         }
-        hosts = wanted_hosts(mark, as_path(options.get("inventory")))
+        hosts = wanted_hosts(mark, options.get("inventory"))
         if hosts:
             variables["cluster_inventory"] = hosts
             variables["cluster_wheels"] = str(worker_env.wheels(progress))
-        done = run_playbook(
-            "deploy", variables, progress, inventory=for_ansible(hosts) if hosts else None
-        )
+        with secure.deploying(name, place, variables) as secrets:
+            done = run_playbook(
+                "deploy",
+                {**variables, **secrets},
+                progress,
+                inventory=for_ansible(hosts) if hosts else None,
+            )
     seconds = time.monotonic() - started
     return UpResult(Cluster.load(place), done.changed, seconds, created=not mark)
 
@@ -140,24 +147,65 @@ def status(name: str, *, directory: Path | None = None) -> dict[str, Any]:
         if mark is None:
             return answer
         answer.update(exists=True, id=mark["id"], ok=False, daemons={}, unsaved=unsaved_runs(place))
-        variables = _variables(name, place)
-        variables.update(cluster_expected_id=mark["id"], cluster_port_base=mark.get("port_base", 0))
-        variables["cluster_components"] = mark.get("components", [])
+        answer.update(secure.told(mark))
         hosts = mark.get("inventory")
-        done = run_playbook(
-            "status", variables, lambda _: None, inventory=for_ansible(hosts) if hosts else None
-        )
+        done = on_cluster("status", name, place, mark, lambda _: None, needs_all=False)
     except ClusterError as error:
         return {**answer, "exists": True, "ok": False, "problem": str(error)}
     for host, found in done.result("cluster_health").items():
         at = f"@{host}" if hosts else ""
         away: dict[str, Any] = {
-            "host": {"pid": None, "ok": False, "says": "cannot be reached", "figures": {}}
+            "host": {
+                "pid": None,
+                "ok": False,
+                "url": "",
+                "says": "cannot be reached",
+                "figures": {},
+            }
         }
         health = found.get("health", away)
         answer["daemons"].update({f"{daemon}{at}": state for daemon, state in health.items()})
     answer["ok"] = all(daemon["ok"] for daemon in answer["daemons"].values())
     return answer
+
+
+def restart(name: str, *, directory: Path | None = None, progress: Progress) -> None:
+    """Restart all daemons, one host after the other, each well before the next.
+
+    Raises
+    ------
+    ClusterError : there is no such cluster, or a host did not get well.
+    """
+    place = cluster_dir(name, directory)
+    with lock(name, place):
+        mark = read_mark(place)
+        if mark is None:
+            raise ClusterError(f"there is no cluster {name}; make one with `bin/pipeline up`")
+        on_cluster("restart", name, place, mark, progress)
+
+
+def on_cluster(
+    playbook: str,
+    name: str,
+    place: Path,
+    mark: dict[str, Any],
+    progress: Progress,
+    needs_all: bool = True,
+    **more: object,
+) -> Playbook:
+    """Run a playbook on a cluster that is there, with the facts of its mark.
+
+    `needs_all`: a host that cannot be reached is an error; `more` are further variables.
+    """
+    hosts = mark.get("inventory")
+    variables = {
+        **_variables(name, place),
+        **facts_of(mark, {}),
+        "cluster_expected_id": mark["id"],
+        **more,
+    }
+    inventory = for_ansible(hosts) if hosts else None
+    return run_playbook(playbook, variables, progress, inventory=inventory, needs_all=needs_all)
 
 
 def down(
@@ -187,7 +235,7 @@ def down(
     """
     place = cluster_dir(name, directory)
     began = datetime.now(UTC)
-    with _lock(name, place):
+    with lock(name, place):
         variables: dict[str, Any] = _variables(name, place)
         variables.update(
             cluster_expected_id=expected_id or "", cluster_discard_unsaved=discard_unsaved
@@ -203,7 +251,8 @@ def down(
             inventory=for_ansible(hosts) if hosts else None,
             limit=":".join(["all", *(f"!{host}" for host in missing)]) if missing else None,
         )
-    return _write_receipt(name, place, began, done, missing)
+        secure.forget(name, place)
+    return write_receipt(RECEIPTS_DIR, name, place, began, done, missing)
 
 
 def _known_hosts(place: Path) -> dict[str, Any] | None:
@@ -224,7 +273,7 @@ def _variables(name: str, place: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _lock(name: str, place: Path) -> Iterator[None]:
+def lock(name: str, place: Path) -> Iterator[None]:
     """Let one `up` or `down` at a time change a cluster; the lock ends with the process."""
     LOCKS_DIR.mkdir(parents=True, exist_ok=True)
     with (LOCKS_DIR / f"cluster-{name}-{uuid.uuid5(uuid.NAMESPACE_URL, str(place))}").open(
@@ -237,34 +286,3 @@ def _lock(name: str, place: Path) -> Iterator[None]:
                 f"another `pipeline` is deploying or destroying the cluster {name}; wait for it"
             ) from error
         yield
-
-
-def _write_receipt(
-    name: str, place: Path, began: datetime, done: Playbook, missing: Sequence[str]
-) -> Path | None:
-    """Write what was destroyed and what was looked at afterwards."""
-    hosts = {
-        host: {
-            "id": result["mark"]["id"],
-            "size_bytes": result["size_bytes"],
-            "stopped": done.result("cluster_daemons").get(host, {}).get("stopped", []),
-            **result["proof"],
-        }
-        for host, result in done.result("cluster_destroy").items()
-        if result.get("exists")
-    }
-    if not hosts:
-        return None
-    ended = datetime.now(UTC)
-    receipt = {
-        "name": name,
-        "dir": str(place),
-        "began": began.isoformat(timespec="seconds"),
-        "seconds": round((ended - began).total_seconds(), 1),
-        "hosts": hosts,
-        **({"not_reached_and_left_as_they_are": list(missing)} if missing else {}),
-    }
-    RECEIPTS_DIR.mkdir(parents=True, exist_ok=True)
-    path = RECEIPTS_DIR / f"{ended.strftime('%Y%m%dT%H%M%SZ')}-{name}.json"
-    path.write_text(json.dumps(receipt, indent=2) + "\n")
-    return path

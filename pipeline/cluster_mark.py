@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline import secure
 from pipeline.playbooks import ROOT
 
 DEFAULT_NAME = "imagenet"
@@ -26,7 +27,9 @@ class Cluster:
 
     `python_bin` is the tasks' interpreter, None: the driver's; `hdfs_dir` the one directory in HDFS
     for all that the pipeline writes, None: the default; `queue` that of its jobs, None: YARN's own.
-    `packages` is "archive" where jobs bring the tasks' Python packages, None: the hosts have them.
+    `realm` is of Kerberos, None: the cluster trusts the names that it is told.
+    `packages` is "archive" where jobs bring the tasks' Python packages, None: the hosts have them;
+    `task_mb` the MiB of a task's container there, None: as the cluster is configured.
     """
 
     name: str
@@ -47,10 +50,19 @@ class Cluster:
     python_bin: str | None = None
     hdfs_dir: str | None = None
     queue: str | None = None
+    realm: str | None = None
     packages: str | None = None
+    task_mb: int | None = None
     hive_host: str | None = None
     hive_port: int | None = None
     metastore_uri: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.realm:  # every request to it needs a ticket
+            secure.register(self.name, self.dir, self.conf_dir, list(self._web()))
+
+    def _web(self) -> tuple[str, ...]:
+        return (self.webhdfs_url, self.resourcemanager_url, self.historyserver_url)
 
     def in_hdfs(self, *names: str) -> str:
         """Return a path in the one directory of HDFS that holds all that the pipeline writes.

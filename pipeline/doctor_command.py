@@ -32,6 +32,7 @@ _LEAST_SAVED = 1000  # objects, likewise
 def add_parser(commands: Commands) -> None:
     """Add `doctor DIR`."""
     from pipeline.cluster_mark import DEFAULT_NAME
+    from pipeline.existing import add_existing_options
 
     parser = commands.add_parser(
         "doctor",
@@ -47,6 +48,7 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="its directory (default: var/clusters/<name>)",
     )
+    add_existing_options(parser)
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="instead of pipeline.toml, for bundle_mb"
     )
@@ -112,11 +114,16 @@ def root_of(directory: str, args: Namespace) -> RawPath:
     """Return a directory here, or in HDFS of the cluster that `args` name."""
     if not directory.startswith("hdfs:"):
         return Path(directory)
+    from pipeline import existing
     from pipeline.cluster import Cluster, cluster_dir
     from pipeline.hdfspath import HdfsPath
     from pipeline.stores import HdfsStore
 
-    cluster = Cluster.load(cluster_dir(args.name, args.cluster_dir))
+    wanted = existing.wanted_of(args)
+    if wanted:
+        cluster = existing.connect(wanted)
+    else:
+        cluster = Cluster.load(cluster_dir(args.name, args.cluster_dir))
     return HdfsPath.parse(directory, HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/"))
 
 

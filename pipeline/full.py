@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from pipeline.config import Config, fingerprint
 from pipeline.data_steps import INGEST
 from pipeline.images import images_at
 from pipeline.progress import Progress
-from pipeline.run_cluster import deploy, destroy, existing_cluster
+from pipeline.run_cluster import deploy, destroy, existing_cluster, wanted_existing
 from pipeline.runs import Run
 from pipeline.save_step import SAVE, result_of, saved_dir
 from pipeline.step import Context, Step, do_step, is_done
@@ -36,7 +37,7 @@ def open_context(run: Run, cluster: clusters.Cluster | None) -> Context:
     config, images = Config.from_dict(run.config), images_at(run.images, cluster)
     if cluster is None:
         return Context(run, config, LocalStore(run.dir / "work"), images)
-    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"/imagenet/runs/{run.run_id}")
+    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs("runs", run.run_id))
     return Context(run, config, store, images)
 
 
@@ -46,7 +47,7 @@ def full(run: Run, *, keep: bool) -> dict[str, Any]:
     The cluster that this run made is destroyed at the end, also after an error or Ctrl-C, unless
     `keep`; one that was there before is left alone.
     """
-    with _interrupts_as_errors():
+    with _interrupts_as_errors(), _only_driver(run):
         if _is_finished(run):
             return _finished(run)
         if run.runner != "hadoop":
@@ -87,14 +88,22 @@ def _on_a_cluster(run: Run, *, keep: bool) -> dict[str, Any]:
     result: dict[str, Any] = {}
     try:
         cluster, done = _deploy_and_ingest(run)
-        yarn.kill_applications(cluster.resourcemanager_url, run.run_id)  # of a killed pipeline
+        theirs = wanted_existing(run) is not None
+        yarn.kill_applications(cluster.resourcemanager_url, _jobs_of(run))  # of a killed pipeline
         clusters.mark_unsaved(cluster, run.run_id)
-        result = _steps(run, cluster, done, heal=lambda: deploy(run))
+        result = _steps(run, cluster, done, heal=None if theirs else lambda: deploy(run))
         clusters.mark_saved(cluster, run.run_id)
+        if theirs and not keep:
+            open_context(run, cluster).store.delete("")  # with a cluster of our own it goes
     finally:
         if run.cluster_id and not keep:
             result["receipt"] = destroy(run, discard=not result)
     return result
+
+
+def _jobs_of(run: Run) -> str:
+    """Return what the names of a run's jobs start with, and no other's."""
+    return f"{run.run_id} "
 
 
 def _deploy_and_ingest(run: Run) -> tuple[clusters.Cluster, list[Step]]:
@@ -176,7 +185,7 @@ def _timed_together(steps: Sequence[Step], context: Context) -> None:
                 done.result()
         except BaseException:
             if context.cluster:  # or this would wait for jobs whose output nobody wants
-                yarn.kill_applications(context.cluster.resourcemanager_url, context.run.run_id)
+                yarn.kill_applications(context.cluster.resourcemanager_url, _jobs_of(context.run))
             raise
 
 
@@ -208,7 +217,7 @@ def some_steps(names: Sequence[str], run: Run) -> None:
                 "--runner local"
             )
     context = open_context(run, cluster)
-    with _interrupts_as_errors():
+    with _interrupts_as_errors(), _only_driver(run):
         for name in names:
             timed(STEPS[name], context)
 
@@ -246,6 +255,21 @@ def _intermediate_outputs(run: Run, *, keep: bool) -> Iterator[None]:
 
 
 @contextmanager
+def _only_driver(run: Run) -> Iterator[None]:
+    """Let one process at a time work on a run; the lock ends with the process."""
+    clusters.LOCKS_DIR.mkdir(parents=True, exist_ok=True)
+    with (clusters.LOCKS_DIR / f"run-{run.run_id}").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"another `pipeline` is working on the run {run.run_id}; wait for it, or begin a "
+                "run of its own without --run-id"
+            ) from error
+        yield
+
+
+@contextmanager
 def _interrupts_as_errors() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into what Ctrl-C is, so that the cluster is destroyed on the way."""
     own = os.getpid()
@@ -255,7 +279,8 @@ def _interrupts_as_errors() -> Iterator[None]:
             os._exit(128 + number)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {n: signal.signal(n, interrupt) for n in numbers}  # not what `nohup` had ignored
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import BinaryIO
 
 import requests
-from hdfs import HdfsError, InsecureClient
+from hdfs import Client, HdfsError
 from urllib3.exceptions import HTTPError  # what an answer raises that breaks off
 
 from mr_jobs.lib.errors import ClusterError
@@ -22,7 +22,7 @@ class HdfsFile(io.RawIOBase):
     replica of a block has the right checksum.
     """
 
-    def __init__(self, client: InsecureClient, path: str, length: int) -> None:
+    def __init__(self, client: Client, path: str, length: int) -> None:
         self._client = client
         self._path = path
         self._length = length

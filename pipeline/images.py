@@ -1,7 +1,7 @@
 """Image stores: the images of a data set, stored once, with their catalogue, shared by runs.
 
-An image store is a directory, `var/images/<name>` on this machine or `/imagenet/images/<name>` in a
-cluster's HDFS. Its name is made from the data set's path unless `--images` gives one.
+An image store is a directory, `var/images/<name>` on this machine or `images/<name>` in the HDFS
+directory of a cluster. Its name is made from the data set's path unless `--images` gives one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
+from pipeline import existing
 from pipeline.cluster import Cluster
 from pipeline.config import VAR
 from pipeline.stores import HdfsStore, LocalStore, Store
 
 LOCAL = VAR / "images"
 CACHE = VAR / "cache" / "images"
-IN_HDFS = "/imagenet/images"
+_IN_HDFS = "images"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -63,7 +64,7 @@ def images_at(name: str, cluster: Cluster | None) -> Images:
     check_name(name)
     if cluster is None:
         return Images(name, LocalStore(LOCAL / name), None, CACHE / name)
-    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, f"{IN_HDFS}/{name}")
+    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs(_IN_HDFS, name))
     return Images(name, store, cluster, cluster.dir / "cache" / "images" / name)  # goes with it
 
 
@@ -71,7 +72,7 @@ def names(cluster: Cluster | None) -> list[str]:
     """List the image stores of a cluster, or of this machine."""
     if cluster is None:
         return sorted(path.name for path in LOCAL.iterdir()) if LOCAL.is_dir() else []
-    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, IN_HDFS)
+    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs(_IN_HDFS))
     return store.list("") if store.exists("") else []
 
 
@@ -97,6 +98,7 @@ def add_images_options(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="its directory (default: var/clusters/<name>)",
     )
+    existing.add_existing_options(parser)
 
 
 def open_images(args: Namespace) -> Images:
@@ -114,8 +116,7 @@ def open_images(args: Namespace) -> Images:
         told = (
             f"name one with --images: {', '.join(there)}"
             if there
-            else "make one with "
-            + ("`bin/pipeline ingest DATA`" + ("" if cluster else " --runner local"))
+            else f"make one with `bin/pipeline ingest DATA{_where_to(cluster)}`"
         )
         raise ConfigError(f"{len(there)} image stores {where}; {told}")
     name = args.images or there[0]
@@ -124,8 +125,18 @@ def open_images(args: Namespace) -> Images:
     return images_at(name, cluster)
 
 
+def _where_to(cluster: Cluster | None) -> str:
+    """Return the options by which `ingest` writes to the same place."""
+    if cluster is None:
+        return " --runner local"
+    return " --cluster existing" if cluster.packages else ""
+
+
 def cluster_of(args: Namespace) -> Cluster | None:
     """Return the cluster that the options mean; None for this machine."""
+    wanted = existing.wanted_of(args)
+    if wanted:
+        return existing.connect(wanted)
     if args.runner in ("local", "inline"):
         return None
     place = clusters.cluster_dir(args.name, args.cluster_dir)

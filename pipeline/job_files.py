@@ -20,7 +20,7 @@ from pipeline.cluster_mark import Cluster
 from pipeline.stores import HdfsStore
 
 _CODE_NAME = "mr_jobs"
-_CODE_DIR = "/imagenet/code"  # in HDFS; not below /tmp, where others could put code of theirs
+_CODE_DIR = "code"  # in HDFS; not below /tmp, where others could put code of theirs
 
 
 class WebHdfsFilesystem(HadoopFilesystem):  # type: ignore[misc]  # mrjob ships no types
@@ -51,7 +51,7 @@ def code_archive(cluster: Cluster) -> str:
     each node for all jobs (visibility PUBLIC of its distributed cache).
     """
     content = packed(ROOT / _CODE_NAME)
-    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, _CODE_DIR)
+    store = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs(_CODE_DIR))
     name = f"{_CODE_NAME}-{hashlib.sha256(content).hexdigest()[:16]}.tar.gz"
     if not store.exists(name):
         store.write(name, [content])

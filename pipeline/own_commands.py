@@ -6,6 +6,7 @@ from types import ModuleType
 
 from pipeline import (
     compare_command,
+    credentials_command,
     doctor_command,
     duplicates_command,
     explain_command,
@@ -16,6 +17,8 @@ from pipeline import (
     quarantine_command,
     query_command,
     report_command,
+    restart_command,
+    scale_command,
     verify_command,
 )
 
@@ -33,4 +36,7 @@ OWN_COMMANDS: dict[str, ModuleType] = {
     "verify": verify_command,
     "quarantine": quarantine_command,
     "images": images_command,
+    "restart": restart_command,
+    "scale": scale_command,
+    "credentials": credentials_command,
 }

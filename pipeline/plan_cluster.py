@@ -23,12 +23,12 @@ from jinja2.nativetypes import NativeEnvironment
 from jinja2.runtime import Context
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
+from pipeline import cluster_http
 from pipeline.cluster import Cluster
 from pipeline.config import VAR
 from pipeline.playbooks import ANSIBLE_DIR
 
 _TIMEOUT_S = 5
-_NO_PROXY = {"http": ""}  # the cluster is never behind the user's proxy
 _MB = 1 << 20
 
 
@@ -217,8 +217,8 @@ def _capacity(
 
 def _get(url: str) -> dict[str, Any]:
     try:
-        answer = requests.get(
-            url, headers={"Accept": "application/json"}, timeout=_TIMEOUT_S, proxies=_NO_PROXY
+        answer = cluster_http.session(url).get(
+            url, headers={"Accept": "application/json"}, timeout=_TIMEOUT_S
         )
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()

@@ -25,6 +25,7 @@ __all__ = ["add_parser", "lines", "run"]
 def add_parser(commands: Commands) -> None:
     """Add `plan`."""
     from pipeline.cluster_mark import DEFAULT_NAME
+    from pipeline.existing import add_existing_options
 
     parser = commands.add_parser(
         "plan",
@@ -44,6 +45,7 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="its directory (default: var/clusters/<name>)",
     )
+    add_existing_options(parser)
     parser.add_argument("--check", metavar="RUN_ID", help="compare with what this run took")
     there = parser.add_argument_group("for data that are not there, of images like those of --data")
     there.add_argument("--images", type=_whole, metavar="N", help="images")
@@ -190,18 +192,19 @@ def _look(
 
 def _capacity(args: Namespace, checked: Run | None, runner: str) -> tuple[Capacity, bool]:
     """Return what it runs on, and whether the run deploys that."""
-    from pipeline import plan_cluster
+    from pipeline import existing, plan_cluster
     from pipeline.cluster import MARK, Cluster, cluster_dir
 
     if runner != "hadoop":
         return plan_cluster.this_machine(runner), False
     place = cluster_dir(args.name, args.cluster_dir)
-    there = (place / MARK).exists()
+    wanted = existing.wanted_of(args)
+    there = wanted is not None or (place / MARK).exists()
     if args.nodes:
         disk = args.disk_per_node_gb and args.disk_per_node_gb * 10**9
         found = plan_cluster.given(args.nodes, args.cores_per_node, args.memory_per_node_mb, disk)
     elif there:
-        found = plan_cluster.asked(Cluster.load(place))
+        found = plan_cluster.asked(existing.connect(wanted) if wanted else Cluster.load(place))
     else:
         found = plan_cluster.as_deployed()
     deploys = "deploy" in checked.steps if checked else not (args.nodes or there)

@@ -10,14 +10,14 @@ the NameNode's redirection names, and closes the connection.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from mr_jobs.lib.errors import ClusterError, DataError
 from mr_jobs.lib.records import CatalogRow
+from pipeline import cluster_http
 from pipeline.images import Images
 from pipeline.stores import Store
 
@@ -181,7 +182,7 @@ class HdfsRanges:
 
     def __init__(self, store: Store, webhdfs_url: str) -> None:
         self._store = store
-        self._namenode = urlsplit(webhdfs_url).netloc
+        self._namenode = webhdfs_url
         self._datanodes: dict[str, str] = {}  # file to the URL where its bytes are
 
     def __call__(self, name: str, offset: int, length: int) -> bytes:
@@ -197,13 +198,13 @@ class HdfsRanges:
         known = self._datanodes.get(name)
         if known:
             try:
-                return _fetch(known, offset, length)
+                return self._fetch(known, offset, length)
             except (OSError, HTTPException, DataError):
                 self._datanodes.pop(name, None)  # that DataNode is gone, or the file is elsewhere
         uri = self._store.uri(name)
         try:
             where = self._redirection(uri, offset, length)
-            data = _fetch(where, offset, length)
+            data = self._fetch(where, offset, length)
         except (HTTPException, ConnectionResetError) as error:  # in the middle of an answer
             raise DataError(f"{uri}: cannot be read at byte {offset}") from error
         except OSError as error:
@@ -215,39 +216,33 @@ class HdfsRanges:
 
     def _redirection(self, uri: str, offset: int, length: int) -> str:
         """Ask the namenode which DataNode to read a file from."""
-        query = {
-            "op": "OPEN",
-            "user.name": getpass.getuser(),
-            "offset": offset,
-            "length": length,
-        }
+        query = {"op": "OPEN", "offset": offset, "length": length}
+        query |= cluster_http.user_query(self._namenode)
         path = f"/webhdfs/v1{quote(urlsplit(uri).path)}?{urlencode(query)}"
-        connection = HTTPConnection(self._namenode, timeout=_TIMEOUT_S)
-        try:
-            connection.request("GET", path)
+        for last in (False, True):
+            sent = cluster_http.headers(self._namenode)
+            with closing(cluster_http.connect(self._namenode, _TIMEOUT_S)) as connection:
+                connection.request("GET", path, headers=sent)
+                answer = connection.getresponse()
+                said = answer.read()
+            if last or not cluster_http.refused(self._namenode, sent, answer.status):
+                break
+        where = answer.getheader("Location")
+        if answer.status != 307 or where is None:
+            raise DataError(f"{uri}: {_complaint(said)}")
+        return where
+
+    def _fetch(self, where: str, offset: int, length: int) -> bytes:
+        """Ask a DataNode for a range, by a URL that it was once named for the same file."""
+        url = urlsplit(where)
+        query = dict(parse_qsl(url.query)) | {"offset": str(offset), "length": str(length)}
+        with closing(cluster_http.connect(where, _TIMEOUT_S, self._namenode)) as connection:
+            connection.request("GET", f"{url.path}?{urlencode(query)}")
             answer = connection.getresponse()
-            where = answer.getheader("Location")
-            if answer.status != 307 or where is None:
-                raise DataError(f"{uri}: {_complaint(answer.read())}")
-            return where
-        finally:
-            connection.close()
-
-
-def _fetch(where: str, offset: int, length: int) -> bytes:
-    """Ask a DataNode for a range, by a URL that it was once named for the same file."""
-    url = urlsplit(where)
-    query = dict(parse_qsl(url.query)) | {"offset": str(offset), "length": str(length)}
-    connection = HTTPConnection(url.netloc, timeout=_TIMEOUT_S)
-    try:
-        connection.request("GET", f"{url.path}?{urlencode(query)}")
-        answer = connection.getresponse()
-        data = answer.read()
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise DataError(f"{url.path}: {_complaint(data)}")
-    return data
+            data = answer.read()
+        if answer.status != 200:
+            raise DataError(f"{url.path}: {_complaint(data)}")
+        return data
 
 
 def _complaint(body: bytes) -> str:

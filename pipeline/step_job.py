@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from mr_jobs.job import ImageJob
 from mr_jobs.lib.errors import JobError
-from pipeline.jobs import JobSpec, run_job
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import run_job
 from pipeline.progress import Progress
 from pipeline.step import Context, Step
 from pipeline.stores import Store

@@ -6,7 +6,6 @@ The pipeline itself never starts a JVM to look into HDFS: a WebHDFS call takes m
 
 from __future__ import annotations
 
-import getpass
 import io
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import requests
-from hdfs import HdfsError, InsecureClient
+from hdfs import Client, HdfsError, InsecureClient
 from hdfs.client import _Request
 
 from mr_jobs.lib.errors import ClusterError
+from pipeline import cluster_http
 from pipeline.hdfs_file import HdfsFile
 from pipeline.webhdfs_upload import send_range
 
@@ -125,7 +125,7 @@ class Listed(NamedTuple):
 
 
 class HdfsStore:
-    """A run's directories in HDFS, as the OS user, without Kerberos.
+    """A run's directories in HDFS, as the OS user or a secure cluster's account `pipeline`.
 
     Parameters
     ----------
@@ -135,11 +135,7 @@ class HdfsStore:
     """
 
     def __init__(self, webhdfs_url: str, fs_uri: str, root: str) -> None:
-        session = requests.Session()
-        session.trust_env = False  # the cluster is never behind the user's proxy
-        self._client = InsecureClient(
-            webhdfs_url, user=getpass.getuser(), session=session, timeout=_TIMEOUT_S
-        )
+        self._client = _client(webhdfs_url)
         self._webhdfs_url = webhdfs_url
         self._fs_uri = fs_uri
         self.root = PurePosixPath(root)
@@ -249,6 +245,14 @@ class HdfsStore:
             f"{self.uri(name)}: HDFS refused or did not answer ({first_line}); see "
             "`bin/pipeline status`"
         )
+
+
+def _client(webhdfs_url: str) -> Client:
+    session = cluster_http.session(webhdfs_url)
+    user = cluster_http.user_query(webhdfs_url).get("user.name")
+    if user is None:
+        return Client(webhdfs_url, session=session, timeout=_TIMEOUT_S)
+    return InsecureClient(webhdfs_url, user=user, session=session, timeout=_TIMEOUT_S)
 
 
 def _never_empty(chunks: Iterable[bytes]) -> Iterator[bytes]:

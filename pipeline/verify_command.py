@@ -19,7 +19,8 @@ from mr_jobs.lib.records import NULL, CatalogRow
 from mr_jobs.mr_verify_bundles import MRVerifyBundles
 from pipeline import catalog
 from pipeline.images import Images, add_images_options, open_images, writing
-from pipeline.jobs import JobSpec, run_job
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import run_job
 from pipeline.progress import Progress
 from pipeline.stores import Store
 

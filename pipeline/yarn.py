@@ -1,4 +1,4 @@
-"""Ask YARN by its REST interface: progress, diagnostics, nodes; and kill an application.
+"""Ask YARN by its REST interface: progress, diagnostics, nodes, queues; and kill an application.
 
 Source: the ResourceManager and MapReduce ApplicationMaster REST APIs of Hadoop 3.4.
 """
@@ -6,28 +6,14 @@ Source: the ResourceManager and MapReduce ApplicationMaster REST APIs of Hadoop 
 from __future__ import annotations
 
 import contextlib
-import getpass
 from typing import Any
 
 import requests
 
 from mr_jobs.lib.errors import ClusterError
+from pipeline import cluster_http
 
 _TIMEOUT_S = 5
-_NO_PROXY = {"http": ""}  # the cluster is never behind the user's proxy
-
-
-def job_counter(resourcemanager_url: str, application_id: str, counter: str) -> int:
-    """Return a counter of the group `images` of a running job; 0 as long as none is known."""
-    job_id = application_id.replace("application_", "job_")
-    path = f"proxy/{application_id}/ws/v1/mapreduce/jobs/{job_id}/counters"
-    answer = _get(resourcemanager_url, path)
-    for group in answer.get("jobCounters", {}).get("counterGroup", []):
-        if group.get("counterGroupName") == "images":
-            for entry in group.get("counter", []):
-                if entry["name"] == counter:
-                    return int(entry["totalCounterValue"])
-    return 0
 
 
 def diagnostics(resourcemanager_url: str, application_id: str) -> str | None:
@@ -37,32 +23,21 @@ def diagnostics(resourcemanager_url: str, application_id: str) -> str | None:
     return text.splitlines()[0] if text else None
 
 
-def active_nodes(resourcemanager_url: str) -> int:
-    """Return the number of NodeManagers that YARN can use now."""
-    metrics = _get(resourcemanager_url, "ws/v1/cluster/metrics").get("clusterMetrics", {})
-    return int(metrics.get("activeNodes", 0))
-
-
 def task_slots(resourcemanager_url: str) -> int:
-    """Return how many tasks of a job run side by side: one core is the application master's."""
+    """Return how many tasks of a job run side by side.
+
+    A node has a container more than cores, for application masters, which do not compute.
+    """
     metrics = _get(resourcemanager_url, "ws/v1/cluster/metrics").get("clusterMetrics", {})
-    return max(1, int(metrics.get("totalVirtualCores", 0)) - 1)
-
-
-def require_nodes(resourcemanager_url: str) -> None:
-    """Raise a ClusterError when YARN has no node to run anything on."""
-    if active_nodes(resourcemanager_url) == 0:
-        raise ClusterError(
-            "YARN has no healthy NodeManager; `bin/pipeline up` starts what is missing, then go "
-            "on with --run-id"
-        )
+    n_nodes = int(metrics.get("activeNodes", 1))
+    return max(1, int(metrics.get("totalVirtualCores", 0)) - n_nodes)
 
 
 def kill_applications(resourcemanager_url: str, name_prefix: str) -> list[str]:
-    """Kill the unfinished applications whose name starts with a prefix; return their ids."""
-    states = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
-    apps = _get(resourcemanager_url, f"ws/v1/cluster/apps?states={states}").get("apps") or {}
-    ids = [a["id"] for a in apps.get("app", []) if str(a["name"]).startswith(name_prefix)]
+    """Kill this user's unfinished applications whose name starts so; return their ids."""
+    user = cluster_http.user_name(resourcemanager_url)
+    apps = [a for a in unfinished(resourcemanager_url) if a["user"] == user]
+    ids = [a["id"] for a in apps if str(a["name"]).startswith(name_prefix)]
     for application_id in ids:
         kill(resourcemanager_url, application_id)
     return ids
@@ -70,25 +45,105 @@ def kill_applications(resourcemanager_url: str, name_prefix: str) -> list[str]:
 
 def kill(resourcemanager_url: str, application_id: str) -> None:
     """Ask YARN to kill an application; if YARN is gone, so is the application."""
-    with contextlib.suppress(requests.RequestException):
-        requests.put(
+    with contextlib.suppress(requests.RequestException, ClusterError):
+        cluster_http.session(resourcemanager_url).put(
             f"{resourcemanager_url}/ws/v1/cluster/apps/{application_id}/state",
-            params={"user.name": getpass.getuser()},
+            params=cluster_http.user_query(resourcemanager_url),
             json={"state": "KILLED"},
             timeout=_TIMEOUT_S,
-            proxies=_NO_PROXY,
         )
 
 
 def _get(resourcemanager_url: str, path: str) -> dict[str, Any]:
     """Return a JSON answer; an empty one when there is none (yet)."""
     try:
-        answer = requests.get(
+        answer = cluster_http.session(resourcemanager_url).get(
             f"{resourcemanager_url}/{path}",
+            params=cluster_http.user_query(resourcemanager_url),  # some show it to its user only
             headers={"Accept": "application/json"},
             timeout=_TIMEOUT_S,
-            proxies=_NO_PROXY,
         )
         return answer.json() if answer.ok else {}
-    except (requests.RequestException, ValueError):
+    except (requests.RequestException, ClusterError, ValueError):
+        return {}
+
+
+def counters(resourcemanager_url: str, application_id: str) -> dict[str, int]:
+    """Return what a running job counts: images, as `images/NAME`, and records; {} if not known."""
+    found = {}
+    answer = _get(resourcemanager_url, f"{_of_master(application_id)}/counters")
+    for group in answer.get("jobCounters", {}).get("counterGroup", []):
+        for entry in group.get("counter", []):
+            if group.get("counterGroupName") == "images":
+                found[f"images/{entry['name']}"] = int(entry["totalCounterValue"])
+            elif str(entry["name"]).endswith("_RECORDS"):
+                found[str(entry["name"])] = int(entry["totalCounterValue"])
+    return found
+
+
+def application(resourcemanager_url: str, application_id: str) -> dict[str, Any]:
+    """Return what the ResourceManager says of an application; {} when it says nothing."""
+    app = _get(resourcemanager_url, f"ws/v1/cluster/apps/{application_id}").get("app")
+    return app if isinstance(app, dict) else {}
+
+
+def unfinished(resourcemanager_url: str) -> list[dict[str, Any]]:
+    """List the applications that wait or run."""
+    states = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
+    apps = _get(resourcemanager_url, f"ws/v1/cluster/apps?states={states}").get("apps") or {}
+    return list(apps.get("app", []))
+
+
+def nodes(resourcemanager_url: str) -> list[dict[str, Any]] | None:
+    """List the NodeManagers in any state; None when the ResourceManager does not answer."""
+    answer = _get(resourcemanager_url, "ws/v1/cluster/nodes")
+    return list((answer["nodes"] or {}).get("node", [])) if "nodes" in answer else None
+
+
+def queue(resourcemanager_url: str, name: str) -> dict[str, Any]:
+    """Return what the scheduler says of a queue, by its path or last name; {} if not known."""
+    answer = _get(resourcemanager_url, "ws/v1/cluster/scheduler")
+    left = [answer.get("scheduler", {}).get("schedulerInfo", {})]
+    while left:
+        found: dict[str, Any] = left.pop()
+        if name in (found.get("queuePath"), found.get("queueName")):
+            return found
+        left += (found.get("queues") or {}).get("queue", [])
+    return {}
+
+
+def running_attempts(resourcemanager_url: str, application_id: str) -> list[tuple[str, str]]:
+    """List (attempt, host) of the tasks of a job that run."""
+    tasks = _get(resourcemanager_url, f"{_of_master(application_id)}/tasks").get("tasks") or {}
+    found = []
+    for task in tasks.get("task", []):
+        if task.get("state") == "RUNNING":
+            path = f"{_of_master(application_id)}/tasks/{task['id']}/attempts"
+            attempts = _get(resourcemanager_url, path).get("taskAttempts") or {}
+            found += [
+                (str(attempt["id"]), str(attempt.get("nodeHttpAddress", "?")).partition(":")[0])
+                for attempt in attempts.get("taskAttempt", [])
+                if attempt.get("state") == "RUNNING"
+            ]
+    return found
+
+
+def _of_master(application_id: str) -> str:
+    job_id = application_id.replace("application_", "job_")
+    return f"proxy/{application_id}/ws/v1/mapreduce/jobs/{job_id}"
+
+
+def namenode(namenode_url: str) -> dict[str, Any] | None:
+    """Return what the NameNode says of itself, its bean NameNodeInfo; None: it does not answer.
+
+    One that answers without telling (a gateway, or one that wants a ticket) gives {}.
+    """
+    try:
+        answer = cluster_http.session(namenode_url).get(
+            f"{namenode_url}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", timeout=_TIMEOUT_S
+        )
+        return dict(answer.json()["beans"][0])
+    except (requests.ConnectionError, requests.Timeout, ClusterError):
+        return None
+    except (requests.RequestException, ValueError, LookupError, TypeError):
         return {}

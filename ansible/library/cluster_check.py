@@ -14,13 +14,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils import secure_http
+from ansible.module_utils.cluster_http import fetch
+
 DOCUMENTATION = r"""
 module: cluster_check
 short_description: Make HDFS directories and prove that the cluster works
 description: A file is put, read and deleted; O(job) also runs it through a streaming job.
 options:
   webhdfs_url: {type: str, required: true, description: Web address of the NameNode.}
+  directory: {type: path, required: true, description: Directory of the cluster.}
   user: {type: str, required: true, description: User who asks.}
+  administrator: {type: str, required: true, description: User who makes the directories.}
   directories: {type: list, elements: dict, default: [], description: Path, octal mode and owner.}
   hadoop_bin: {type: path, required: true, description: The launcher.}
   streaming_jar: {type: path, required: true, description: Hadoop's streaming jar.}
@@ -49,7 +54,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "webhdfs_url": {"type": "str", "required": True},
+            "directory": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
+            "administrator": {"type": "str", "required": True},
             "directories": {"type": "list", "elements": "dict", "default": []},
             "hadoop_bin": {"type": "path", "required": True},
             "streaming_jar": {"type": "path", "required": True},
@@ -62,10 +69,12 @@ def main() -> None:
     args = module.params
     if module.check_mode:
         module.exit_json(changed=False, made=[])
+    secure_http.use(args["directory"])
     hdfs = WebHdfs(args["webhdfs_url"], args["user"])
+    administrator = WebHdfs(args["webhdfs_url"], args["administrator"])
     place = f"/tmp/.cluster-check-{os.getpid()}"  # noqa: S108  # in HDFS
     try:
-        made = [entry["path"] for entry in args["directories"] if hdfs.ensure(**entry)]
+        made = [entry["path"] for entry in args["directories"] if administrator.ensure(**entry)]
         hdfs.write(f"{place}/in/line.txt", CONTENT)
         expect(hdfs.read(f"{place}/in/line.txt"), "a file read from HDFS")
         if args["job"]:
@@ -84,7 +93,6 @@ class WebHdfs:
 
     def __init__(self, url: str, user: str) -> None:
         self.url, self.user = url, user
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def call(self, method: str, path: str, **query: str) -> dict[str, Any]:
         """Send one request to the NameNode and return its JSON answer."""
@@ -97,27 +105,26 @@ class WebHdfs:
         request = urllib.request.Request(url, data=data, method=method)  # noqa: S310
         request.add_header("Content-Type", "application/octet-stream")
         try:
-            with self.opener.open(request, timeout=ANSWER_S) as answer:
-                return answer.read()
+            return fetch(request, self.user, ANSWER_S)
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
             if error.code == 404 and "FileNotFoundException" in text:
                 raise FileNotFoundError(url) from error
             raise Failure(f"HDFS refused {method} {url.partition('?')[0]}: {text[:300]}") from error
 
-    def ensure(self, path: str, mode: str, owner: str = "") -> bool:
-        """Make a directory with an octal mode and an owner; True when that changed something."""
+    def ensure(self, path: str, mode: str, owner: str = "", group: str = "") -> bool:
+        """Make a directory with octal mode, owner and group; True when that changed something."""
         try:
             status = self.call("GET", path, op="GETFILESTATUS")["FileStatus"]
         except FileNotFoundError:
             status = {}
-        is_owners = not owner or status.get("owner") == owner
+        is_owners = owner in ("", status.get("owner")) and group in ("", status.get("group"))
         if status.get("type") == "DIRECTORY" and status["permission"] == mode and is_owners:
             return False
         self.call("PUT", path, op="MKDIRS", permission=mode)
         self.call("PUT", path, op="SETPERMISSION", permission=mode)
         if not is_owners:
-            self.call("PUT", path, op="SETOWNER", owner=owner)
+            self.call("PUT", path, op="SETOWNER", owner=owner, group=group)
         return True
 
     def write(self, path: str, content: bytes) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils import secure_http
 from ansible.module_utils.cluster_http import get
 from ansible.module_utils.cluster_processes import Process, find, stop
 
@@ -77,6 +78,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     args = module.params
+    secure_http.use(args["directory"])
     found = find(args["id"], args["directory"])
     if args["state"] == "started":
         start_missing(module, found)

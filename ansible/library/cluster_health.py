@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils import secure_http
 from ansible.module_utils.cluster_directory import Refusal, read_mark
 from ansible.module_utils.cluster_http import get
 from ansible.module_utils.cluster_processes import find, listens
@@ -29,6 +30,8 @@ options:
   urls: {type: dict, required: true, description: Address of each kind of daemon.}
   datanodes: {type: int, required: true, description: How many must be live.}
   nodemanagers: {type: int, required: true, description: How many must be healthy.}
+  replicated:
+    {type: bool, default: false, description: No block may lack a replica, no DataNode be silent.}
   timeout_s: {type: int, default: 0, description: 0 asks once and fails never.}
 author: ImageNet on Hadoop
 """
@@ -53,11 +56,13 @@ def main() -> None:
             "urls": {"type": "dict", "required": True},
             "datanodes": {"type": "int", "required": True},
             "nodemanagers": {"type": "int", "required": True},
+            "replicated": {"type": "bool", "default": False},
             "timeout_s": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     args = module.params
+    secure_http.use(args["directory"])
     try:
         args["id"] = args["id"] or (read_mark(args["directory"]) or {}).get("id", "")
     except Refusal as refusal:
@@ -118,8 +123,23 @@ def check_namenode(args: dict[str, Any]) -> Verdict:
 
 def check_datanode(args: dict[str, Any]) -> Verdict:
     """Ask the DataNode's page; whether it is live is the NameNode's to say."""
-    bean(args["urls"]["datanode"], "Hadoop:service=DataNode,name=DataNodeInfo")
+    info = bean(args["urls"]["datanode"], "Hadoop:service=DataNode,name=DataNodeInfo")
+    if args["replicated"]:
+        actors = json.loads(info["BPServiceActorInfo"])
+        if any(actor["ActorState"] != "RUNNING" for actor in actors):
+            return False, "is not registered yet", {}
+        return check_replication(args)
     return True, "answers", {}
+
+
+def check_replication(args: dict[str, Any]) -> Verdict:
+    """Ask the NameNode whether all DataNodes report and every block has its replicas."""
+    alive, says, figures = check_namenode(args)
+    state = bean(args["urls"]["namenode"], "Hadoop:service=NameNode,name=FSNamesystem")
+    lacking = state["UnderReplicatedBlocks"]
+    if alive and lacking:
+        return False, f"is up, but {lacking} blocks lack a replica", figures
+    return alive, "answers" if alive else says, figures
 
 
 def check_resourcemanager(args: dict[str, Any]) -> Verdict:

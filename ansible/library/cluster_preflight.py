@@ -114,7 +114,9 @@ def find_java(version: int) -> tuple[dict[str, str], list[str]]:
     if program is None or not Path(program).is_file():
         where = f"JAVA_HOME={home} holds no bin/java" if home else "no java on PATH"
         return {}, [f"Java {version} is missing ({where}): {advice}"]
-    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [program, "-XX:-UsePerfData", "-version"], capture_output=True, text=True, check=False
+    )
     found = re.search(r'version "(\d+)', answer.stderr)
     if found is None or int(found[1]) != version:
         other = found[1] if found else "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ options:
   pom: {type: str, required: true, description: Text of the pom.xml.}
   tarball: {type: str, default: "", description: URL or path of an Apache tarball; empty is Maven.}
   sha512: {type: str, default: "", description: Checksum of the tarball, in hexadecimal.}
+  need_native: {type: bool, default: false, description: Refuse one without the native library.}
+  shuffle_check:
+    {type: str, default: "", description: Java source of a class that goes before Hadoop's own.}
+  compiler_pom: {type: str, default: "", description: Text of the pom.xml of its compiler.}
 author: ImageNet on Hadoop
 """
 EXAMPLES = r"""
@@ -44,8 +49,13 @@ home: {description: Directory of this distribution, with lib in it., returned: s
 version: {description: Version found in it., returned: success, type: str}
 key_jar: {description: Path of the artifact O(key_jar)., returned: success, type: str}
 archives: {description: Names of its class archives., returned: success, type: list}
+native: {description: Whether it has Hadoop's native library., returned: success, type: bool}
 """
 
+NATIVE = "libhadoop.so"
+FIRST = "0-shuffle-check.jar"  # before all others of the class path, which is sorted
+PACKAGE = re.compile(r"^package ([\w.]+);", re.MULTILINE)
+CLASS = re.compile(r"^public class (\w+)", re.MULTILINE)
 JAR_FOLDERS = ("common", "common/lib", "hdfs", "hdfs/lib", "yarn", "yarn/lib", "mapreduce")
 
 
@@ -64,6 +74,9 @@ def main() -> None:
             "pom": {"type": "str", "required": True},
             "tarball": {"type": "str", "default": ""},
             "sha512": {"type": "str", "default": ""},
+            "need_native": {"type": "bool", "default": False},
+            "shuffle_check": {"type": "str", "default": ""},
+            "compiler_pom": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -73,21 +86,37 @@ def main() -> None:
         module.exit_json(changed=not home.is_dir(), **describe(home, args["key_jar"]))
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with lock(home.with_name(f"{home.name}.lock")):
-            changed = not home.is_dir()  # another `up` may have made it meanwhile
-            if changed:
-                make(home, args)
+        changed = have(home, lambda: make(home, args))
+        if args["need_native"] and not describe(home, args["key_jar"])["native"]:
+            raise Failure(f"{args['tarball']} holds no lib/native/{NATIVE} of this processor")
+        if args["shuffle_check"]:
+            plain, home = home, checked_home(home, args["shuffle_check"])
+            changed |= have(home, lambda: put_before(plain, home, args))
     except Failure as failure:
         module.fail_json(msg=str(failure))
     module.exit_json(changed=changed, **describe(home, args["key_jar"]))
 
 
+def have(home: Path, made: Callable[[], None]) -> bool:
+    """Make a distribution unless it is there; tell whether it was made."""
+    with lock(home.with_name(f"{home.name}.lock")):
+        missing = not home.is_dir()  # another `up` may have made it meanwhile
+        if missing:
+            made()
+    return missing
+
+
 def home_of(args: dict[str, Any]) -> Path:
     """Name a distribution after what decides its content."""
     if args["tarball"]:
-        return Path(args["cache"], f"{args['name']}-tarball-{args['sha512'].lower()[:12]}")
+        return Path(args["cache"], f"{args['name']}-apache-{args['sha512'].lower()[:12]}")
     digest = hashlib.sha256(args["pom"].encode()).hexdigest()[:12]
     return Path(args["cache"], f"{args['name']}-{args['version']}-{digest}")
+
+
+def checked_home(home: Path, source: str) -> Path:
+    """Name the same distribution with a class of ours before its own."""
+    return home.with_name(f"{home.name}-shuffle-{hashlib.sha256(source.encode()).hexdigest()[:8]}")
 
 
 def describe(home: Path, key: str) -> dict[str, Any]:
@@ -98,6 +127,7 @@ def describe(home: Path, key: str) -> dict[str, Any]:
         "key_jar": str(jar or ""),
         "version": jar.stem.removeprefix(f"{key}-") if jar else "",
         "archives": sorted(path.name for path in home.glob("*.jsa")),
+        "native": (home / "native" / NATIVE).is_file(),
     }
 
 
@@ -118,11 +148,39 @@ def make(home: Path, args: dict[str, Any]) -> None:
         made = Path(scratch, "home")
         (made / "lib").mkdir(parents=True)
         if args["tarball"]:
-            unpack(args["tarball"], args["sha512"], Path(scratch), made / "lib")
+            unpack(args["tarball"], args["sha512"], Path(scratch), made)
         else:
             resolve(args["pom"], made / "lib", args["name"])
         if not describe(made, args["key_jar"])["version"]:
             raise Failure(f"the distribution has no {args['key_jar']} jar")
+        write_index(made / f"{args['name']}.jar", sorted((made / "lib").glob("*.jar")))
+        made.rename(home)
+
+
+def put_before(plain: Path, home: Path, args: dict[str, Any]) -> None:
+    """Compile a class and make a distribution whose class path begins with it, by hard links."""
+    source = args["shuffle_check"]
+    package, name = PACKAGE.search(source), CLASS.search(source)
+    java = shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin:{os.environ['PATH']}")
+    if package is None or name is None or java is None:
+        raise Failure("the class that checks shuffled files has no name, or there is no java here")
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".making-{home.name}-") as scratch:
+        made, code = Path(scratch, "home"), Path(scratch, f"{name[1]}.java")
+        compiler, classes = Path(scratch, "compiler"), Path(scratch, "classes")
+        (made / "lib").mkdir(parents=True)
+        compiler.mkdir()
+        code.write_text(source)
+        resolve(args["compiler_pom"], compiler / "lib", "the compiler")
+        command = [java, "-jar", *map(str, (compiler / "lib").glob("*.jar")), "-17", "-nowarn"]
+        command += ["-cp", str(plain / f"{args['name']}.jar"), "-d", str(classes), str(code)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failure(f"{code.name} does not compile against {plain.name}: {done.stderr[:300]}")
+        with zipfile.ZipFile(made / "lib" / FIRST, "w") as jar:
+            for path in sorted(classes.rglob("*.class")):
+                jar.write(path, path.relative_to(classes))
+        for path in (plain / "lib").glob("*.jar"):
+            os.link(path, made / "lib" / path.name)
         write_index(made / f"{args['name']}.jar", sorted((made / "lib").glob("*.jar")))
         made.rename(home)
 
@@ -160,8 +218,8 @@ def resolve(pom: str, lib: Path, name: str) -> None:
         raise Failure(f"Maven could not resolve {name.capitalize()}'s jars: {reason}")
 
 
-def unpack(source: str, sha512: str, scratch: Path, lib: Path) -> None:
-    """Take the jars out of an Apache tarball, after its checksum was found right."""
+def unpack(source: str, sha512: str, scratch: Path, made: Path) -> None:
+    """Take jars and native library out of an Apache tarball, after its checksum was found right."""
     tarball = Path(source)
     if "://" in source:
         tarball = scratch / "hadoop.tar.gz"
@@ -178,10 +236,17 @@ def unpack(source: str, sha512: str, scratch: Path, lib: Path) -> None:
         raise Failure(f"{source} has sha512 {found[:16]}…, not {sha512[:16] or 'given'}…: refused")
     with tarfile.open(tarball) as archive:
         for member in archive:
+            folder = made / ("native" if is_native(member.name) else "lib")
             name = Path(member.name).name
-            if member.isfile() and wanted(member.name) and not (lib / name).exists():
+            taken = (member.isfile() and wanted(member.name)) or is_native(member.name)
+            if taken and not (folder / name).exists():
                 member.name = name  # the folder of the tarball goes no further
-                archive.extract(member, lib, filter="data")
+                archive.extract(member, folder, filter="data")
+
+
+def is_native(member: str) -> bool:
+    """Tell whether a member is Hadoop's native library, or a link that gives it its short name."""
+    return re.fullmatch(rf"[^/]+/lib/native/{re.escape(NATIVE)}[\d.]*", member) is not None
 
 
 def wanted(member: str) -> bool:

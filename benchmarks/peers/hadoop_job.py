@@ -12,7 +12,8 @@ from pathlib import Path
 from benchmarks.peers.contestants import SPEC
 from mr_jobs.mr_extract_features import MRExtractFeatures
 from pipeline.cluster import Cluster
-from pipeline.jobs import JobSpec, run_job
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import run_job
 from pipeline.progress import Progress
 from pipeline.stores import HdfsStore
 

@@ -14,7 +14,8 @@ from benchmarks.mr_empty import MREmpty
 from mr_jobs.lib.sequencefile import Writer
 from mr_jobs.mr_extract_features import MRExtractFeatures
 from pipeline.cluster import Cluster
-from pipeline.jobs import JobResult, JobSpec, run_job
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import JobResult, run_job
 from pipeline.progress import Progress
 from pipeline.stores import HdfsStore
 from tests.cluster import pipelines as p

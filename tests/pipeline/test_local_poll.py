@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mr_jobs.mr_extract_features import MRExtractFeatures
-from pipeline.jobs import JobSpec, local_poll
+from pipeline.job_arguments import JobSpec
+from pipeline.jobs import local_poll
 from pipeline.stores import LocalStore
 
 
