@@ -1,4 +1,4 @@
-"""Find why a task failed: the Python traceback in the standard error that it left."""
+"""Find why a task failed: the Python traceback or Java's complaint in the logs that it left."""
 
 from __future__ import annotations
 
@@ -13,8 +13,19 @@ _DATA_ERROR = re.compile(
     r"^mr_jobs\.lib\.errors\.(?:DataError|BundleError|ImageError): (.+)$", re.MULTILINE
 )
 _JAVA_DAMAGE = re.compile(
-    r"^.*(?:ChecksumException|File is corrupt!|EOFException|not a SequenceFile).*$", re.MULTILINE
+    r"^.*(?:ChecksumException|BlockMissingException|Could not obtain block|File is corrupt!"
+    r"|EOFException|not a SequenceFile).*$",
+    re.MULTILINE,
 )
+_DIED = re.compile(  # with the trace of the exception, whose lines carry no date
+    r"Exception running .*child.*"
+    r"(?:\n(?:\s+at |\s+\.{3} |Caused by: |[\w.$]+(?:Exception|Error)).*)*"
+)
+_SPLIT = re.compile(r"Processing split: (.+)$", re.MULTILINE)
+_BUNDLE = re.compile(r"[^\s/,:=]+\.seq\b")
+_MAX_NAMED = 3
+_SAID = 200
+_NO_PROGRAM = re.compile(r'Cannot run program "[^"]+": error=(?:2|13),.*$', re.MULTILINE)
 
 
 def from_files(paths: Iterable[Path]) -> str | None:
@@ -33,9 +44,46 @@ def from_containers(logs: Path) -> str | None:
     if traceback:
         return traceback
     for path in sorted(logs.glob("container_*/syslog*")):
-        found = _JAVA_DAMAGE.search(_tail(path))
+        text = _tail(path)
+        missing = _NO_PROGRAM.search(text)
+        if missing:
+            return f"{missing.group(0)}: each host of the cluster needs it, see --python"
+        found = _JAVA_DAMAGE.search(text)
         if found:
             return found.group(0).strip()
+    return None
+
+
+def damaged_bundles(logs: Path) -> str | None:
+    """Say which bundles a task died of, in an application's logs; None if it was not of one."""
+    damage = _fatal_damage(logs)
+    if damage is None:
+        return None
+    complaint, split = damage
+    names = sorted({*_BUNDLE.findall(complaint)} or {*_BUNDLE.findall(split)})
+    if not names:
+        return None
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    which = " or ".join(names[:_MAX_NAMED]) + more
+    said = complaint.rpartition("Exception: ")[2] or complaint
+    return (
+        f"{which} is damaged in HDFS ({said[:_SAID]}); `bin/pipeline verify` says which images are "
+        "lost"
+    )
+
+
+def _fatal_damage(logs: Path) -> tuple[str, str] | None:
+    """Return the exception that a task died of while it read, and the input split that it read.
+
+    What HDFS complained of and read elsewhere, and connections that ended, are not damage.
+    """
+    for path in sorted(logs.glob("container_*/syslog*")):
+        text = _tail(path)
+        for died in _DIED.finditer(text):
+            found = _JAVA_DAMAGE.search(died.group(0))
+            if found and ("EOFException" not in found.group(0) or "SequenceFile" in died.group(0)):
+                splits = _SPLIT.findall(text[: died.start()])
+                return found.group(0).strip(), splits[-1] if splits else ""
     return None
 
 

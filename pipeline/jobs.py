@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 import traceback
@@ -13,47 +12,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 
 from mrjob.step import StepFailedException
 
-from mr_jobs.job import BundleInput, ImageJob, WholeBundleInput
 from mr_jobs.lib.errors import ClusterError, DataError, JobError, PipelineError, is_full_disk
-from pipeline import failures, yarn
+from pipeline import failures, job_logs, yarn
 from pipeline.cluster import Cluster
+from pipeline.job_arguments import UPLOADS, JobSpec, job_arguments
 from pipeline.job_facts import facts_of
-from pipeline.job_files import WebHdfsFilesystem, code_archive
+from pipeline.job_files import WebHdfsFilesystem
+from pipeline.job_watch import Watch, cluster_error
+from pipeline.job_watch_causes import NeverRunsError, refusal
 from pipeline.progress import Progress
-from pipeline.stores import HdfsStore, Store
-from pipeline.task_sizes import count_tasks
+from pipeline.stores import HdfsStore
 
 _MRJOB_LOG = logging.getLogger("mrjob")
 _POLL_S = 0.5
-_NODELESS_S = 10.0
-_MRJOB_DIR = "/tmp/mrjob"  # noqa: S108  # in HDFS
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
-# They choose NumPy's and OpenBLAS's code for a processor: tasks and driver have to choose the same,
-# or the last bits of their products differ.
-_KERNELS = ("OPENBLAS_", "NPY_")
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """One job: its class, arguments, inputs and output, and what to expect.
-
-    `output` is the name of a directory in `store`, which is there when the job has succeeded;
-    `counter` names the counter of group `images` that follows the progress, of `total`.
-    """
-
-    name: str
-    job: type[ImageJob]
-    inputs: Sequence[str]
-    store: Store
-    output: str
-    args: Sequence[str] = ()
-    jobconf: Sequence[str] = ()
-    counter: str = "read"
-    total: int = 0
 
 
 @dataclass
@@ -82,6 +57,8 @@ def run_job(
     ------
     JobError
         If it failed; the sentence holds the task's own traceback.
+    ClusterError
+        If the cluster is not well enough to run it.
     DataError
         If its cause is damaged input.
     """
@@ -89,8 +66,9 @@ def run_job(
         return _run_once(spec, runner, run_id, progress, None, [])
     try:
         return _run_once(spec, runner, run_id, progress, cluster, [])
+    except NeverRunsError:
+        raise
     except JobError as error:
-        yarn.require_nodes(cluster.resourcemanager_url)
         progress.note(f"tried once more, as a job with tasks of its own: {error}")
         return _run_once(
             spec, runner, run_id, progress, cluster, ["mapreduce.job.ubertask.enable=false"]
@@ -112,15 +90,23 @@ def _run_once(
     output = f"{tries}/{uuid.uuid4().hex[:8]}"
     spec.store.delete(tries)  # of a pipeline that was killed
     with TemporaryDirectory(prefix="pipeline-job-") as tmp, _driver_log(result, progress, cluster):
-        job = spec.job(_arguments(spec, runner, run_id, tmp, output, cluster, jobconf))
-        poll = _hadoop_poll(result, spec, cluster) if cluster else local_poll(Path(tmp), spec)
+        job = spec.job(
+            job_arguments(spec, runner, run_id, tmp, output, cluster, jobconf, progress.note)
+        )
+        watch = Watch(cluster, f"{run_id} {spec.name}", spec.counter, progress) if cluster else None
+        poll = _hadoop_poll(watch, result) if watch else local_poll(Path(tmp), spec)
         with job.make_runner() as mrjob_runner, _watched(poll, spec, progress):
             if cluster:
                 mrjob_runner.fs.hadoop = WebHdfsFilesystem(cluster)
             try:
                 mrjob_runner.run()
+            except KeyboardInterrupt:
+                if cluster and result.application_id:  # it would go on without its pipeline
+                    yarn.kill(cluster.resourcemanager_url, result.application_id)
+                raise
             except StepFailedException as error:
-                raise _failure(spec, Path(tmp), result, cluster) from error
+                ended = watch.verdict if watch else None
+                raise ended or _failure(spec, Path(tmp), result, cluster) from error
             except (PipelineError, OSError, ValueError) as error:
                 if isinstance(error, PipelineError) or is_full_disk(error):
                     raise
@@ -141,62 +127,31 @@ def _remove_uploads(cluster: Cluster | None, job_key: str) -> None:
     """Remove what mrjob put into HDFS for a job; where HDFS is gone, so is that."""
     if cluster:
         with suppress(ClusterError):
-            HdfsStore(cluster.webhdfs_url, cluster.fs_uri, _MRJOB_DIR).delete(job_key)
-
-
-def _arguments(
-    spec: JobSpec,
-    runner: str,
-    run_id: str,
-    tmp: str,
-    output: str,
-    cluster: Cluster | None,
-    jobconf: Sequence[str],
-) -> list[str]:
-    args = [
-        "-r",
-        runner,
-        "--local-tmp-dir",
-        tmp,
-        "--output-dir",
-        spec.store.uri(output),
-        *spec.args,
-    ]
-    if cluster:
-        args += ["--hadoop-bin", str(cluster.hadoop_bin)]
-        args += ["--hadoop-streaming-jar", str(cluster.streaming_jar)]
-        args += ["--hadoop-tmp-dir", _MRJOB_DIR, "--cleanup", "LOCAL_TMP"]  # tidied without a JVM
-        args += ["--archives", code_archive(cluster)]
-        for name in sorted(name for name in os.environ if name.startswith(_KERNELS)):
-            args += ["--cmdenv", f"{name}={os.environ[name]}"]
-        settings = [f"mapreduce.job.name={run_id} {spec.name}", *_task_settings(spec, cluster)]
-        for setting in (*settings, *spec.jobconf, *jobconf):
-            args += ["-D", setting]
-    return [*args, *spec.inputs]
-
-
-def _task_settings(spec: JobSpec, cluster: Cluster) -> list[str]:
-    """Cut the input of a job that may read several files in a task."""
-    if not issubclass(spec.job, BundleInput) or issubclass(spec.job, WholeBundleInput):
-        return []
-    hdfs = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/")
-    n_bytes = sum(hdfs.summary(urlsplit(uri).path)["length"] for uri in spec.inputs)
-    slots = yarn.task_slots(cluster.resourcemanager_url)
-    n_tasks = count_tasks(spec.total, n_bytes, slots, worth=spec.job.RECORDS_WORTH_A_TASK)
-    settings = [f"mapreduce.input.fileinputformat.split.maxsize={max(1, n_bytes // n_tasks)}"]
-    return settings + (["mapreduce.job.ubertask.enable=false"] if n_tasks > 1 else [])
+            HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs(UPLOADS)).delete(job_key)
 
 
 def _failure(spec: JobSpec, tmp: Path, result: JobResult, cluster: Cluster | None) -> PipelineError:
     """Say why a job failed, by its tasks' own words."""
+    logs = None
     if cluster and result.application_id:
         logs = cluster.userlogs_dir / result.application_id
+        if not logs.is_dir():  # they are on other hosts
+            logs = job_logs.fetch(cluster, result.application_id, tmp)
         cause = failures.from_containers(logs) or yarn.diagnostics(
             cluster.resourcemanager_url, result.application_id
         )
     else:
         cause = failures.from_files(tmp.rglob("stderr"))
     damage = failures.data_error(cause)
+    if damage:
+        return DataError(f"{spec.name}: {damage}")
+    refused = refusal(f"{cause or ''} {result.complaint or ''}")
+    if cluster and refused:
+        return NeverRunsError(f"the job {spec.name} cannot run: {refused}")
+    trouble = cluster_error(cluster) if cluster else None
+    if trouble:
+        return trouble
+    damage = failures.damaged_bundles(logs) if logs else None
     if damage:
         return DataError(f"{spec.name}: {damage}")
     where = f" (application {result.application_id})" if result.application_id else ""
@@ -254,19 +209,8 @@ def _watched(poll: Callable[[], int], spec: JobSpec, progress: Progress) -> Iter
         thread.join()
 
 
-def _hadoop_poll(result: JobResult, spec: JobSpec, cluster: Cluster) -> Callable[[], int]:
-    nodeless = 0
-
-    def poll() -> int:
-        nonlocal nodeless
-        if result.application_id is None:
-            return 0
-        nodeless = 0 if yarn.active_nodes(cluster.resourcemanager_url) else nodeless + 1
-        if nodeless * _POLL_S >= _NODELESS_S:  # it would wait for a node for ever
-            yarn.kill(cluster.resourcemanager_url, result.application_id)
-        return yarn.job_counter(cluster.resourcemanager_url, result.application_id, spec.counter)
-
-    return poll
+def _hadoop_poll(watch: Watch, result: JobResult) -> Callable[[], int]:
+    return lambda: watch.look(result.application_id)
 
 
 def local_poll(tmp: Path, spec: JobSpec) -> Callable[[], int]:

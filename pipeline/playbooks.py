@@ -159,8 +159,8 @@ def _collect(playbook: Playbook, event: dict[str, Any], progress: Callable[[str]
         playbook.changed += bool(kind == "runner_on_ok" and result.get("changed"))
         if kind != "runner_on_ok" and not data.get("ignore_errors"):
             gone = kind == "runner_on_unreachable"
-            told = (data.get("task", "?"), host, action, _essence(result), gone)
-            playbook.failures.append(told)
+            said = _last_words(result) if gone else _essence(result)
+            playbook.failures.append((data.get("task", "?"), host, action, said, gone))
     return False
 
 
@@ -175,13 +175,19 @@ def _essence(result: dict[str, Any]) -> str:
     return message.splitlines()[0] if message else "no message"
 
 
+def _last_words(result: dict[str, Any]) -> str:
+    """Return what ssh said last: a changed host key comes with a page of warnings."""
+    said = str(result.get("msg", "")).rpartition("over ssh: ")[2].splitlines()
+    return next((line.strip() for line in reversed(said) if line.strip(" @\r")), "no answer")
+
+
 def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
     """Say what failed: task, host, the module's own words, and where the rest is."""
     away = {host: said for _, host, _, said, gone in playbook.failures if gone}
     if away:
         host, said = sorted(away.items())[0]
         return ClusterError(
-            f"{', '.join(sorted(away))} cannot be reached: {said.rpartition('over ssh: ')[2]}; "
+            f"{', '.join(sorted(away))} cannot be reached: {said}; "
             f"{_AWAY.get(name, 'nothing else was done')} (log: {playbook.log}, host {host})"
         )
     if not playbook.failures:
@@ -189,7 +195,10 @@ def _error(name: str, playbook: Playbook) -> ConfigError | ClusterError:
             playbook.log.read_text(errors="replace").splitlines() if playbook.log.exists() else []
         )
         said = next((line for line in lines if "ERROR" in line), "no reason given")
-        return ClusterError(f"ansible-playbook {name}.yml did not run: {said}; see {playbook.log}")
+        what = f"did not run: {said}"
+        if playbook.rc is None:  # ansible-runner's word for the end by a signal
+            what = "was killed; the same command again goes on from there"
+        return ClusterError(f"ansible-playbook {name}.yml {what}; see {playbook.log}")
     task, host, action, essence, _ = playbook.failures[0]
     kind = ConfigError if action == PREFLIGHT else ClusterError
     hosts = ", ".join(sorted({failure[1] for failure in playbook.failures}))

@@ -18,6 +18,7 @@ from pipeline.cluster import Cluster
 from pipeline.config import Config, fingerprint
 from pipeline.hdfspath import HdfsPath
 from pipeline.images import Images, writing
+from pipeline.job_watch import explained
 from pipeline.layouts import RawData, RawPath, find_raw_data
 from pipeline.ledger import Ledger
 from pipeline.progress import Progress
@@ -141,7 +142,8 @@ def do_step(step: Step, context: Context, progress: Progress) -> dict[str, Any]:
     adds = step.place == "images"
     with writing(context.images) if adds else nullcontext():
         store.delete(f"{step.makes}/_manifest.json" if adds else step.makes)
-        report = step.run(context, progress)
+        with explained(context.cluster):
+            report = step.run(context, progress)
         manifest = {"fingerprint": step_fingerprint(step, context), **report}
         write_manifest(store, step.makes, manifest)
     return manifest

@@ -40,7 +40,7 @@ def test_every_part_runs_and_passes(checkout: Machine) -> None:
     assert summary(result.stdout) == dict.fromkeys(parts, "passed")
     assert {
         "pytest --numprocesses=auto",
-        "pytest -m cluster",
+        "pytest -m cluster and not extended and not faults",
         "ruff check",
         "ruff format --check",
     } <= {*checkout.calls}
@@ -76,12 +76,24 @@ def test_one_part_runs_alone(checkout: Machine) -> None:
     ]
 
 
-def test_only_the_cluster_part_needs_java(checkout: Machine) -> None:
+@pytest.mark.parametrize("part", ["cluster", "extended", "faults"])
+def test_only_the_parts_with_a_cluster_need_java(checkout: Machine, part: str) -> None:
     checkout.take("java")
     checkout.give("id", "echo 1000")
 
     assert checkout.run("check", "unit", "ruff").returncode == 0
-    assert checkout.run("check", "cluster").returncode == 2
+    assert checkout.run("check", part).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "marked"), [("extended", "extended and not faults"), ("faults", "faults")]
+)
+def test_a_long_part_runs_only_when_it_is_named(checkout: Machine, part: str, marked: str) -> None:
+    result = checkout.run("check", part)
+
+    assert summary(result.stdout) == {part: "passed"}
+    assert f"pytest -m {marked}" in checkout.calls
+    assert part in checkout.run("check", "--help").stdout
 
 
 def test_an_unknown_part_is_refused_before_anything_runs(checkout: Machine) -> None:

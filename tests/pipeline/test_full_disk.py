@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import images, runs
+from pipeline import images, runs, save_step
 
 
 @pytest.fixture
@@ -41,3 +41,23 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
     assert "the disk is full" in full.err.splitlines()[-1]
     assert "--run-id" in full.err.splitlines()[-1]
     assert again.code == 0, again.err
+
+
+def test_a_disk_that_gets_full_while_saving_leaves_no_half_model(
+    cli: Any, folder_data: Any, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(save_step, "SAVED", small_disk / "saved")
+    (small_disk / "filler").write_bytes(bytes(380_000))
+
+    full = cli("full", "--data", folder_data(), "--runner", "inline", "--run-id", "r1")
+    saved = list((small_disk / "saved").glob("r1*"))
+    (small_disk / "filler").unlink()
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    again = cli("full", "--run-id", "r1", "--json")
+
+    assert full.code == 5, full.err
+    assert "(No space left on device); free space" in full.err.splitlines()[-1]
+    assert saved == []
+    assert again.code == 0, again.err
+    assert "train: already done" in again.err
+    assert Path(again.json()["run_dir"], "manifest.json").is_file()

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 SCRIPT = Path(__file__).parents[4] / "shared" / "lab" / "hosts.sh"
-_TRACES = """
+TRACES = """
 import json, os, pathlib
 def argv(process):
     try: return (process / 'cmdline').read_bytes().decode(errors='replace')
@@ -97,7 +97,7 @@ class Lab:
 
     def traces(self, host: str) -> dict[str, object]:
         """Return what a deployment could leave: files, processes, ports, mounts and users."""
-        traces: dict[str, object] = json.loads(self.python(host, _TRACES))
+        traces: dict[str, object] = json.loads(self.python(host, TRACES))
         return traces
 
     def inventory(self, path: Path, master: str, workers: list[str], **variables: object) -> Path:
