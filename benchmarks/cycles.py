@@ -21,10 +21,9 @@ from statistics import median
 from typing import Any
 
 from pipeline import cluster as clusters
-from tests.cluster.lab.hosts import TRACES, lab
+from tests.cluster.lab.hosts import TRACES, Traces, differences, lab
 
 PORT_BASE = 28000
-Traces = dict[str, dict[str, Any]]
 
 
 def quiet(_: str) -> None:
@@ -37,19 +36,6 @@ def traces_here(work: Path) -> Traces:
     found = json.loads(out.stdout)
     found["files"] = [path for path in found["files"] if not path.startswith(str(work))]
     return {"this machine": found}
-
-
-def differences(before: Traces, after: Traces) -> list[str]:
-    """Say what is new or gone, a line each."""
-    lines = []
-    for host, kinds in before.items():
-        for kind, old in kinds.items():
-            new = after[host][kind]
-            if isinstance(old, str):
-                old, new = old.splitlines(), new.splitlines()
-            lines += [f"{host}: {kind}: new {each}" for each in sorted(set(new) - set(old))]
-            lines += [f"{host}: {kind}: gone {each}" for each in sorted(set(old) - set(new))]
-    return lines
 
 
 def cycle(n: int, look: Callable[[], Traces], **options: Any) -> int:  # noqa: ANN401  # of `up`

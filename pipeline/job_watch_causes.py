@@ -131,6 +131,11 @@ def refusal(said: str) -> str | None:
     if large:
         asked, most = large.groups()
         return f"it asks for {asked} for a container and YARN gives {most} at most; ask for less"
+    if "token is expired" in said:
+        return (
+            "a host of YARN found the master's order to start a container too old, so its clock is "
+            "ten minutes or more ahead; set the clocks of all hosts, by NTP"
+        )
     refused = _REFUSED.search(said)
     return f"YARN refuses it: {refused.group(1).strip()}" if refused else None
 

@@ -17,10 +17,11 @@ _TIMEOUT_S = 5
 
 
 def diagnostics(resourcemanager_url: str, application_id: str) -> str | None:
-    """Return what YARN says about a failed application."""
+    """Return what YARN says about a failed application: its first line, and a token's age."""
     app = _get(resourcemanager_url, f"ws/v1/cluster/apps/{application_id}").get("app", {})
-    text = str(app.get("diagnostics", "")).strip()
-    return text.splitlines()[0] if text else None
+    lines = str(app.get("diagnostics", "")).strip().splitlines()
+    expired = [line.strip() for line in lines[1:] if "token is expired" in line]
+    return " ".join([lines[0], *expired[:1]]) if lines else None
 
 
 def task_slots(resourcemanager_url: str) -> int:

@@ -123,6 +123,12 @@ def test_many_holders_are_counted_not_listed() -> None:
             "it asks for <memory:1024, vCores:64> for a container and YARN gives "
             "<memory:3072, vCores:3> at most; ask for less",
         ),
+        (
+            "Unauthorized request to start container. This token is expired. current time is 2 "
+            "found 1",
+            "a host of YARN found the master's order to start a container too old, so its clock "
+            "is ten minutes or more ahead; set the clocks of all hosts, by NTP",
+        ),
         ("Traceback (most recent call last):", None),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from mr_jobs.lib.errors import ClusterError
 from pipeline import yarn
 from pipeline.cluster import Cluster
 from pipeline.job_arguments import JobSpec
@@ -91,8 +91,15 @@ def is_well(cluster: Cluster) -> bool:
             if probe.connect_ex(("127.0.0.1", cluster.port_base + number)):
                 return False
     hdfs = yarn.namenode(cluster.webhdfs_url) or {}
-    silent_s = [node["lastContact"] for node in json.loads(hdfs.get("LiveNodes", "{}")).values()]
-    return has_node(cluster) and hdfs.get("Safemode") == "" and min(silent_s, default=99) < 3
+    return has_node(cluster) and hdfs.get("Safemode") == "" and _takes_files(cluster)
+
+
+def _takes_files(cluster: Cluster) -> bool:
+    try:
+        HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/faults-well").write("file", [b"well"])
+    except ClusterError:
+        return False
+    return True
 
 
 def masters(cluster: Cluster, application_id: str) -> list[int]:

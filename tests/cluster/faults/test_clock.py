@@ -1,14 +1,17 @@
-"""A daemon whose clock is wrong by minutes: without Kerberos HDFS and YARN do not mind."""
+"""A daemon whose clock is wrong: HDFS does not mind, YARN does from ten minutes on."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from mr_jobs.lib.errors import JobError
 from pipeline.cluster import Cluster
+from tests.cluster.conftest import say
 from tests.cluster.faults import hadoop as h
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
@@ -24,26 +27,42 @@ def fake_clock(shift_s: int) -> dict[str, str]:
     return {"LD_PRELOAD": asked.stdout.strip().replace("libfaketime.so", "libfaketimeMT.so"), **own}
 
 
-@pytest.fixture(params=["datanode", "nodemanager"])
-def late(well: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A daemon that is ten minutes ahead."""
+@contextmanager
+def ahead(cluster: Cluster, name: str, shift_s: int) -> Iterator[None]:
+    """Run a daemon with a clock that is ahead."""
     try:
-        env = fake_clock(600)
+        env = fake_clock(shift_s)
     except FileNotFoundError:
         pytest.skip("needs Debian's package faketime")
-    h.stop(well, request.param)
-    h.start(well, request.param, env=env)
-    h.wait_for(lambda: h.is_well(well))
-    yield request.param
-    h.stop(well, request.param)
-    h.start(well, request.param)
-    h.wait_for(lambda: h.is_well(well))
+    h.stop(cluster, name)
+    try:
+        h.start(cluster, name, env=env)
+        h.wait_for(lambda: h.is_well(cluster))
+        yield
+    finally:
+        h.stop(cluster, name)
+        h.start(cluster, name)
+        h.wait_for(lambda: h.is_well(cluster))
 
 
-def test_a_clock_ten_minutes_ahead_changes_nothing(
-    well: Cluster, late: str, tmp_path: Path
+@pytest.mark.parametrize(("name", "shift_s"), [("datanode", 600), ("nodemanager", 240)])
+def test_a_clock_that_is_minutes_ahead_changes_nothing(
+    well: Cluster, tmp_path: Path, name: str, shift_s: int
 ) -> None:
-    with h.job(well, tmp_path, h.OWN_TASKS, is_open=True) as job:
+    with ahead(well, name, shift_s), h.job(well, tmp_path, h.OWN_TASKS, is_open=True) as job:
         result = job.future.result(120)
 
         assert (result.counters, job.lines()) == ({"read": 2}, [b'"lines"\t2'])
+
+
+def test_a_nodemanager_too_far_ahead_is_named(well: Cluster, tmp_path: Path) -> None:
+    with (
+        ahead(well, "nodemanager", 900),
+        h.job(well, tmp_path, is_open=True) as job,
+        pytest.raises(JobError) as failed,
+    ):
+        job.future.result(120)
+
+    say(str(failed.value))
+    assert "its clock is ten minutes or more ahead" in str(failed.value)
+    assert len(str(failed.value).splitlines()) == 1

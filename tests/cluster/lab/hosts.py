@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,11 +27,12 @@ ports = [line.split()[1] for table in ('tcp', 'tcp6') for line in open('/proc/ne
 print(json.dumps({
     'files': sorted(files), 'mounts': sorted(open('/proc/self/mounts')),
     'processes': sorted(a for a in found if a and 'json.dumps' not in a
-                        and not a.startswith('sshd: deploy')),
+                        and not a.startswith('sshd: ')),
     'ports': sorted(ports), 'users': open('/etc/passwd').read(),
     'links': sorted(os.listdir('/sys/class/net')),
 }))
 """
+Traces = dict[str, dict[str, Any]]
 MASKED = "/root /home /mnt /srv"  # of this machine, which the hosts must not see
 
 
@@ -95,9 +97,9 @@ class Lab:
         assert f"_boot\0{host}\0{self.dir}" in argv
         os.kill(pid, 9)
 
-    def traces(self, host: str) -> dict[str, object]:
+    def traces(self, host: str) -> dict[str, Any]:
         """Return what a deployment could leave: files, processes, ports, mounts and users."""
-        traces: dict[str, object] = json.loads(self.python(host, TRACES))
+        traces: dict[str, Any] = json.loads(self.python(host, TRACES))
         return traces
 
     def inventory(self, path: Path, master: str, workers: list[str], **variables: object) -> Path:
@@ -142,6 +144,19 @@ def hosts_sh(directory: Path, bridge: str, net: str, n: int, *arguments: str) ->
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def differences(before: Traces, after: Traces) -> list[str]:
+    """Say what is new or gone, a line each."""
+    lines = []
+    for host, kinds in before.items():
+        for kind, old in kinds.items():
+            new = after[host][kind]
+            if isinstance(old, str):
+                old, new = old.splitlines(), new.splitlines()
+            lines += [f"{host}: {kind}: new {each}" for each in sorted(set(new) - set(old))]
+            lines += [f"{host}: {kind}: gone {each}" for each in sorted(set(old) - set(new))]
+    return lines
 
 
 @contextmanager
