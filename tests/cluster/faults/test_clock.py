@@ -50,7 +50,7 @@ def test_a_clock_that_is_minutes_ahead_changes_nothing(
     well: Cluster, tmp_path: Path, name: str, shift_s: int
 ) -> None:
     with ahead(well, name, shift_s), h.job(well, tmp_path, h.OWN_TASKS, is_open=True) as job:
-        result = job.future.result(120)
+        result = job.future.result(240)
 
         assert (result.counters, job.lines()) == ({"read": 2}, [b'"lines"\t2'])
 
@@ -61,7 +61,7 @@ def test_a_nodemanager_too_far_ahead_is_named(well: Cluster, tmp_path: Path) -> 
         h.job(well, tmp_path, is_open=True) as job,
         pytest.raises(JobError) as failed,
     ):
-        job.future.result(120)
+        job.future.result(240)
 
     say(str(failed.value))
     assert "its clock is ten minutes or more ahead" in str(failed.value)
