@@ -13,7 +13,7 @@ from pipeline.cluster import Cluster
 from pipeline.runs import load_run
 from tests.cluster import pipelines as p
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.extended]
 
 
 @pytest.fixture

@@ -228,9 +228,9 @@ def test_a_failed_task_is_reported_with_its_python_traceback(cluster: Cluster, d
 def test_the_uploads_of_finished_jobs_are_removed_from_hdfs(
     cluster: Cluster, hadoop_run: dict[str, Any]
 ) -> None:
-    uploads = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/tmp")  # noqa: S108  # in HDFS
+    uploads = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs())
 
-    left = [name for name in uploads.list("mrjob") if name.startswith("mr_split")]
+    left = [name for name in uploads.list("tmp") if name.startswith("mr_split")]
 
     assert hadoop_run["counts"]["train"] > 0
     assert left == []

@@ -197,7 +197,7 @@ class RunningJob:
         self._cluster = cluster
         self._said = io.StringIO()
         self.store = HdfsStore(
-            cluster.webhdfs_url, cluster.fs_uri, f"/faults-{uuid.uuid4().hex[:8]}"
+            cluster.webhdfs_url, cluster.fs_uri, cluster.in_hdfs(f"faults-{uuid.uuid4().hex[:8]}")
         )
         self.store.write("lines/one.txt", [b"one\ntwo\n"])
         self.map_gate, self.reduce_gate = gates / f"{name}-map", gates / f"{name}-reduce"

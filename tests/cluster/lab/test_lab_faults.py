@@ -13,6 +13,7 @@ import pytest
 from mr_jobs.lib.errors import ClusterError
 from pipeline import cluster as clusters
 from tests.cluster import pipelines as p
+from tests.cluster.faults import hadoop as h
 from tests.cluster.lab.conftest import WORKERS, Several
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
@@ -34,18 +35,24 @@ def run_id(several: Several, sample: Path, config: Path) -> Iterator[str]:
         yield name
 
 
-def hit(several: Several, script: str, part: str) -> str:
-    """Wait until a worker runs a task of a job, end all of the cluster there, and name the worker.
-
-    What a host loses with its power is its processes; its disk stays.
-    """
+def where(several: Several, script: str, part: str) -> str:
+    """Wait until a worker runs a task of a job, and name the worker."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         for host in WORKERS:
             if set(several.lab.pids(host, script)) & set(several.lab.pids(host, part)):
-                crash(several, host)
                 return host
     raise AssertionError(f"no task of {script} came up")
+
+
+def hit(several: Several, script: str, part: str) -> str:
+    """End all of the cluster on a worker that runs a task of a job, and name the worker.
+
+    What a host loses with its power is its processes; its disk stays.
+    """
+    host = where(several, script, part)
+    crash(several, host)
+    return host
 
 
 def crash(several: Several, host: str) -> None:
@@ -74,40 +81,57 @@ def well(several: Several) -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.parametrize(
-    ("step", "script", "part"),
-    [
-        ("bundle", "mr_bundle_images.py", "--mapper"),
-        ("features", "mr_extract_features.py", "--mapper"),
-        ("split", "mr_split_shards.py", "--reducer"),
-    ],
+    ("step", "script"),
+    [("bundle", "mr_bundle_images.py"), ("features", "mr_extract_features.py")],
 )
-def test_worker_lost_in_a_task(
-    several: Several, run_id: str, well: Callable[[], None], step: str, script: str, part: str
+def test_worker_lost_in_a_map(
+    several: Several, run_id: str, well: Callable[[], None], step: str, script: str
 ) -> None:
-    for before in {"features": ["catalog", "group"], "split": []}.get(step, []):
-        p.run(before, *p.on(several.cluster), "--run-id", run_id)
+    if step == "features":
+        for before in ("catalog", "group"):
+            p.run(before, *p.on(several.cluster), "--run-id", run_id)
     working = p.start(step, *p.on(several.cluster), "--run-id", run_id)
 
-    hit(several, script, part)
+    hit(several, script, "--mapper")
 
     p.end(working)
 
 
-def test_network_of_a_worker_cut_for_a_minute(
-    several: Several, run_id: str, well: Callable[[], None]
-) -> None:
-    """The job goes on elsewhere, and the worker takes part again afterwards."""
-    working = p.start("train", *p.on(several.cluster), "--run-id", run_id)
-    several.lab.cut("h2")
-    began = time.monotonic()
-    try:
-        _, err = working.communicate(timeout=300)
-        while time.monotonic() - began < CUT_S:
-            several.lab.run("h2", "true")
-    finally:
-        several.lab.plug("h2")
+def test_worker_lost_in_a_reduce(several: Several, well: Callable[[], None]) -> None:
+    name = f"gate-{uuid.uuid4().hex[:8]}"
+    with h.job(several.cluster, Path("/tmp"), h.OWN_TASKS, name=name) as job:  # noqa: S108  # theirs
+        for host in WORKERS:
+            several.lab.run(host, f"touch {job.map_gate}")
+        lost = hit(several, str(job.map_gate), "--reducer")
+        for host in WORKERS:
+            several.lab.run(host, f"touch {job.reduce_gate}")
+        result = job.future.result(240)
 
-    assert working.returncode == 0, err
+        assert (result.counters["read"], job.lines()) == (2, [b'"lines"\t2'])
+        assert lost in WORKERS
+    for gate in (job.map_gate, job.reduce_gate):
+        gate.unlink()
+
+
+def test_network_of_a_worker_cut_for_a_minute(several: Several, well: Callable[[], None]) -> None:
+    """The job goes on elsewhere, and the worker takes part again afterwards."""
+    name = f"gate-{uuid.uuid4().hex[:8]}"
+    with h.job(several.cluster, Path("/tmp"), h.OWN_TASKS, name=name) as job:  # noqa: S108  # theirs
+        host = where(several, str(job.map_gate), "--mapper")
+        several.lab.cut(host)
+        began = time.monotonic()
+        try:
+            for other in WORKERS:
+                several.lab.run(other, f"touch {job.map_gate} {job.reduce_gate}")
+            result = job.future.result(240)
+            while time.monotonic() - began < CUT_S:
+                several.lab.run(host, "true")
+        finally:
+            several.lab.plug(host)
+
+        assert (result.counters["read"], job.lines()) == (2, [b'"lines"\t2'])
+    for gate in (job.map_gate, job.reduce_gate):
+        gate.unlink()
     well()
     assert clusters.status(several.cluster.name, directory=several.cluster.dir)["ok"]
 
