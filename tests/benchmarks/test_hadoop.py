@@ -54,6 +54,7 @@ def test_a_job_that_failed_has_no_figures() -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.extended
 def test_our_job_is_measured_on_a_cluster_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
