@@ -20,6 +20,21 @@ WORKER = [
     "wand>=0.6.13",
 ]
 
+# Other programs that work on the same data, each optional: `bin/setup --extra NAME`. bin/lock makes
+# requirements/NAME.txt of each; the project's own packages keep their versions.
+EXTRAS = {
+    "hbase": ["happybase>=1.2"],
+    "spark": ["pyspark>=4.0"],
+    "h2o": ["h2o>=3.46"],
+    "lab": [
+        "ipykernel>=6",
+        "jupyterlab>=4",
+        "jupysql>=0.10",
+        "nbclient>=0.10",
+        "nbformat>=5",
+    ],
+}
+
 if __name__ == "__main__":
     setup(
         name="imagenet-on-hadoop",
@@ -43,6 +58,7 @@ if __name__ == "__main__":
             "urllib3>=2",
         ],
         extras_require={
+            **EXTRAS,
             "dev": [
                 "ansible-lint>=25",
                 "atheris>=2.3",

@@ -171,7 +171,8 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         dest="components",
         action="append",
         choices=COMPONENTS,
-        help="deploy this too, and keep it: hive (HiveServer2 and a metastore, 1.5 GiB more)",
+        help="deploy this too, and keep it: "
+        + "; ".join(f"{name} ({what})" for name, what in COMPONENTS.items()),
     )
 
 

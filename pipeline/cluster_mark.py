@@ -15,7 +15,13 @@ from pipeline.playbooks import ROOT
 DEFAULT_NAME = "imagenet"
 CLUSTERS_DIR = ROOT / "var" / "clusters"
 MARK = ".cluster.json"
-COMPONENTS = ("hive",)
+COMPONENTS = {
+    "hive": "HiveServer2 and a metastore, 1.5 GiB more",
+    "hbase": "HBase with ZooKeeper and Thrift, 1.5 GiB more",
+    "flume": "an agent that takes the images of a drop folder, 0.3 GiB more",
+    "mahout": "Mahout's jobs",
+    "sqoop": "Sqoop's jobs, with a driver for PostgreSQL",
+}
 UNSAVED = Path("run", "unsaved")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _HDFS_DIR = "/imagenet"

@@ -16,8 +16,11 @@ from pipeline.host_names import read_inventory
 
 MASTERS, WORKERS = "masters", "workers"
 GATEWAY = "gateway"
-_ON_MASTER = ("namenode", "resourcemanager", "historyserver", "metastore", "hiveserver2")
-_ON_WORKERS = ("datanodes", "nodemanagers")
+_ON_MASTER = (
+    *("namenode", "resourcemanager", "historyserver", "metastore", "hiveserver2"),
+    *("zookeeper", "hmaster", "hbasethrift", "flume"),
+)
+_ON_WORKERS = ("datanodes", "nodemanagers", "regionservers")
 _GATEWAY_VARS = {
     "ansible_connection": "local",
     "ansible_python_interpreter": "{{ ansible_playbook_python }}",

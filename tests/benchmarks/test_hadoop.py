@@ -59,7 +59,7 @@ def test_our_job_is_measured_on_a_cluster_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contestants, "BENCH_ENV", tmp_path / "none")
-    port_base = random.SystemRandom().randrange(33_000, 48_000, 20)
+    port_base = random.SystemRandom().randrange(33_000, 48_000, 30)
 
     done, layouts, capacity, cpu_is_known = race_on_hadoop(
         tmp_path, 40, 1, port_base, lambda _: None

@@ -15,7 +15,7 @@ from pipeline import cluster as clusters
 from pipeline import playbooks
 from pipeline.cluster import Cluster
 
-FIRST_BASE, LAST_BASE, N_PORTS = 22000, 32000, 20
+FIRST_BASE, LAST_BASE, N_PORTS = 22000, 32000, 30
 
 
 def free_port_base() -> int:

@@ -1,0 +1,38 @@
+"""What is optional is not needed, and asking for it says what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mr_jobs.lib.errors import ConfigError
+from pipeline import extras
+from setup import EXTRAS
+
+
+def test_every_extra_of_the_package_has_a_module_to_look_for() -> None:
+    assert set(extras.MODULES) == set(EXTRAS)
+
+
+@pytest.mark.parametrize("extra", extras.MODULES)
+def test_a_missing_extra_says_how_to_install_it(
+    extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(extras.MODULES, extra, "no_such_module_is_installed")
+
+    with pytest.raises(ConfigError, match=f"it needs the extra {extra}: bin/setup --extra {extra}"):
+        extras.require(extra, "it")
+
+
+def test_the_command_line_imports_no_extra() -> None:
+    modules = sorted(extras.MODULES.values())
+    code = (
+        "import sys; from pipeline.arguments import build_parser; import pipeline.commands; "
+        f"build_parser(); print(*[name for name in {modules!r} if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []
