@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pandas as pd  # type: ignore[import-untyped]
-from pyspark.sql import SparkSession  # type: ignore[import-not-found]
+from pyspark.sql import SparkSession
 
 from benchmarks.peers.workload import vector_of
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyspark  # type: ignore[import-not-found]
-from pyspark.sql import SparkSession  # type: ignore[import-not-found]
+import pyspark
+from pyspark.sql import SparkSession
 
 from benchmarks.peers.workload import vector_of
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import metadata
 
 import pytest
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import extras
-from setup import EXTRAS
 
 
 def test_every_extra_of_the_package_has_a_module_to_look_for() -> None:
-    assert set(extras.MODULES) == set(EXTRAS)
+    named = metadata("imagenet-on-hadoop").get_all("Provides-Extra")
+
+    assert {*extras.MODULES, "dev"} == set(named or ())
 
 
 @pytest.mark.parametrize("extra", extras.MODULES)
