@@ -25,7 +25,7 @@ WORKER = [
 EXTRAS = {
     "hbase": ["happybase>=1.2"],
     "spark": ["pyspark>=4.0"],
-    "h2o": ["h2o>=3.46"],
+    "h2o": ["h2o>=3.46.0.10,<3.46.0.12"],  # .12 saves a MOJO with a licence key only
     "lab": [
         "ipykernel>=6",
         "jupyterlab>=4",

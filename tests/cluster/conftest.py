@@ -7,13 +7,15 @@ import socket
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 from pipeline import cluster as clusters
 from pipeline import playbooks
-from pipeline.cluster import Cluster
+from pipeline.cluster import Cluster, Options, UpResult
 
 FIRST_BASE, LAST_BASE, N_PORTS = 22000, 32000, 30
 
@@ -53,24 +55,30 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def deployed(place: Path, **options: Unpack[Options]) -> Iterator[UpResult]:
+    """Have a cluster for a while, named after its directory; it is destroyed in any case.
+
+    Without an inventory its ports are free ones of this machine.
+    """
+    identity = clusters.new_id(place.name)
+    options["directory"] = place
+    if "inventory" not in options:
+        options["port_base"] = free_port_base()
+    try:
+        yield clusters.up(place.name, cluster_id=identity, progress=say, **options)
+    finally:
+        clusters.down(
+            place.name, directory=place, expected_id=identity, discard_unsaved=True, progress=say
+        )
+
+
 @pytest.fixture(scope="session")
 def cluster(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a Hadoop cluster of its own name, ports and directory; destroy it in any case."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    place = tmp_path_factory.mktemp("cluster") / name
-    identity = clusters.new_id(name)
-    try:
-        yield clusters.up(
-            name,
-            directory=place,
-            port_base=free_port_base(),
-            cluster_id=identity,
-            progress=say,
-        ).cluster
-    finally:
-        clusters.down(
-            name, directory=place, expected_id=identity, discard_unsaved=True, progress=say
-        )
+    place = tmp_path_factory.mktemp("cluster") / f"test-{uuid.uuid4().hex[:8]}"
+    with deployed(place) as up:
+        yield up.cluster
 
 
 @pytest.fixture(scope="session")

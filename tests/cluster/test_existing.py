@@ -19,7 +19,6 @@ import requests
 
 from benchmarks.mr_empty import MREmpty
 from mr_jobs.lib.errors import JobError
-from pipeline import cluster as clusters
 from pipeline import existing
 from pipeline.cluster import Cluster
 from pipeline.job_arguments import JobSpec
@@ -28,7 +27,7 @@ from pipeline.progress import Progress
 from pipeline.sample import write_sample
 from pipeline.stores import HdfsStore
 from tests.cluster import pipelines as p
-from tests.cluster.conftest import free_port_base, say
+from tests.cluster.conftest import deployed
 from tests.cluster.foreign import OF_HADOOP, admin, daemons, files, with_queues
 from tests.cluster.mr_failing import MRFailing
 
@@ -39,27 +38,15 @@ ALICE = "alice"
 @pytest.fixture(scope="module")
 def foreign(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster with queues and a user alice."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
     folder = tmp_path_factory.mktemp("foreign")
-    identity = clusters.new_id(name)
-    try:
-        cluster = clusters.up(
-            name,
-            directory=folder / name,
-            port_base=free_port_base(),
-            cluster_id=identity,
-            progress=say,
-        ).cluster
+    with deployed(folder / f"test-{uuid.uuid4().hex[:8]}") as up:
+        cluster = up.cluster
         admin(cluster, "fs", "-mkdir", "-p", f"/user/{ALICE}/work", "/data/of-bob")
         admin(cluster, "fs", "-chown", "-R", ALICE, f"/user/{ALICE}")
         admin(cluster, "fs", "-chmod", "755", "/tmp/hadoop-yarn")  # noqa: S108  # in HDFS
         admin(cluster, "fs", "-chmod", "1777", "/tmp/hadoop-yarn/staging")  # noqa: S108
         with with_queues(cluster, folder / "resourcemanager.log"):
             yield cluster
-    finally:
-        clusters.down(
-            name, directory=folder / name, expected_id=identity, discard_unsaved=True, progress=say
-        )
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 from pipeline.stores import HdfsStore
 
-from .conftest import free_port_base, say
+from .conftest import deployed, say
 from .pipelines import processes
 
 pytestmark = pytest.mark.cluster
@@ -28,22 +28,14 @@ ROWS = [f"n0{number % 3}\tn0{number % 3}_{number}\t{number % 7}" for number in r
 @pytest.fixture(scope="module")
 def hive(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster, add Hive to it, and destroy both in any case."""
-    place = tmp_path_factory.mktemp("hive") / NAME
-    identity = clusters.new_id(NAME)
-    try:
-        bare = clusters.up(
-            NAME, directory=place, port_base=free_port_base(), cluster_id=identity, progress=say
-        ).cluster
+    with deployed(tmp_path_factory.mktemp("hive") / NAME) as up:
+        bare = up.cluster
         assert bare.hive_port is None
         before = state(bare)
-        added = clusters.up(NAME, directory=place, components=["hive"], progress=say).cluster
+        added = clusters.up(NAME, directory=bare.dir, components=["hive"], progress=say).cluster
         after = state(added)
         assert {name: after[name] for name in before} == before  # Hadoop ran on
         yield added
-    finally:
-        clusters.down(
-            NAME, directory=place, expected_id=identity, discard_unsaved=True, progress=say
-        )
 
 
 def state(cluster: Cluster) -> dict[str, int]:

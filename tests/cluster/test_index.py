@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from mr_jobs.lib.errors import ConfigError, JobError
-from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 from pipeline.images import Images, images_at
 from pipeline.index import load, open_index, select_rows
@@ -22,7 +21,7 @@ from pipeline.index.hiveql import read_statement
 from pipeline.index.printing import Shown, table_lines
 from pipeline.index_step import errors_of
 from pipeline.progress import Progress
-from tests.cluster.conftest import free_port_base, say
+from tests.cluster.conftest import deployed
 from tests.cluster.pipelines import forgotten, run
 from tests.pipeline.index.small_tables import HOSTILE_NAME, small_tables, write_tables
 
@@ -37,21 +36,8 @@ WHERE = "split = 'val' AND image_id IN (SELECT b.image_id FROM boxes b WHERE b.x
 @pytest.fixture(scope="module")
 def hive(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster with Hive, and destroy it in any case."""
-    place = tmp_path_factory.mktemp("index") / NAME
-    identity = clusters.new_id(NAME)
-    try:
-        yield clusters.up(
-            NAME,
-            directory=place,
-            port_base=free_port_base(),
-            cluster_id=identity,
-            components=["hive"],
-            progress=say,
-        ).cluster
-    finally:
-        clusters.down(
-            NAME, directory=place, expected_id=identity, discard_unsaved=True, progress=say
-        )
+    with deployed(tmp_path_factory.mktemp("index") / NAME, components=["hive"]) as up:
+        yield up.cluster
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from pipeline.stores import HdfsStore
 from tests.cluster import leak_scan
 from tests.cluster import pipelines as p
 from tests.cluster.accounts import Account, anonymous_status
-from tests.cluster.conftest import free_port_base, say
+from tests.cluster.conftest import deployed, say
 
 pytestmark = [pytest.mark.cluster, pytest.mark.extended]
 
@@ -44,25 +44,11 @@ Seen = dict[tuple[str, str], bytes]
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory, _own_places: None) -> Iterator[Cluster]:
     """Deploy a secure cluster with a vault password of its own; destroy it in any case."""
-    name = f"secure-{uuid.uuid4().hex[:8]}"
-    place = tmp_path_factory.mktemp("secure") / name
-    identity = clusters.new_id(name)
+    place = tmp_path_factory.mktemp("secure") / f"secure-{uuid.uuid4().hex[:8]}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PASSWORD_VARIABLE, str(tmp_path_factory.mktemp("vault") / "password"))
-        try:
-            yield clusters.up(
-                name,
-                directory=place,
-                port_base=free_port_base(),
-                cluster_id=identity,
-                secure=True,
-                weak_shuffle_check=True,
-                progress=say,
-            ).cluster
-        finally:
-            clusters.down(
-                name, directory=place, expected_id=identity, discard_unsaved=True, progress=say
-            )
+        with deployed(place, secure=True, weak_shuffle_check=True) as up:
+            yield up.cluster
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 from pipeline.sample import write_sample
 from tests.cluster import pipelines as p
-from tests.cluster.conftest import say
+from tests.cluster.conftest import deployed
 from tests.cluster.lab.hosts import SCRIPT, Lab, lab
 
 N_HOSTS = 5  # a master, three workers and one to come
@@ -60,19 +60,10 @@ def several(
     hosts: Lab, _own_places: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Several]:
     """A cluster of a master and three workers, destroyed in any case."""
-    name = f"several-{uuid.uuid4().hex[:8]}"
-    place = tmp_path_factory.mktemp("gateway") / name
+    place = tmp_path_factory.mktemp("gateway") / f"several-{uuid.uuid4().hex[:8]}"
     inventory = hosts.inventory(place.with_suffix(".yml"), MASTER, WORKERS)
-    identity = clusters.new_id(name)
-    try:
-        up = clusters.up(
-            name, directory=place, inventory=inventory, cluster_id=identity, progress=say
-        )
+    with deployed(place, inventory=inventory) as up:
         yield Several(hosts, up.cluster, inventory, up)
-    finally:
-        clusters.down(
-            name, directory=place, expected_id=identity, discard_unsaved=True, progress=say
-        )
 
 
 @pytest.fixture(scope="session")
