@@ -86,7 +86,8 @@ def _check(variables: Mapping[str, Any]) -> None:
         return
     if variables["cluster_components"]:
         raise ConfigError(
-            "Hive is not part of the secure profile; `bin/pipeline query` works by DuckDB without"
+            f"{', '.join(variables['cluster_components'])}: not part of the secure profile, for "
+            "which Hadoop alone is set up; `bin/pipeline query` works by DuckDB without Hive"
         )
     if not weak and not variables.get("hadoop_tarball"):
         raise ConfigError(

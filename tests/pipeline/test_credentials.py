@@ -124,7 +124,7 @@ def test_forgotten_credentials_are_overwritten(made: Credentials, tmp_path: Path
                 "secure_weak_shuffle_check": True,
                 "cluster_components": ["hive"],
             },
-            "Hive is not part of the secure profile",
+            "hive: not part of the secure profile",
         ),
     ],
 )
