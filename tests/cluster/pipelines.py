@@ -118,7 +118,7 @@ def daemon(cluster: Cluster, class_name: str) -> list[int]:
     )
 
 
-def wait_until_there(find: Callable[[], list[int]], limit_s: float = 120) -> list[int]:
+def wait_until_there(find: Callable[[], list[int]], limit_s: float = 300) -> list[int]:
     """Wait until processes are found, and return them."""
     deadline = time.monotonic() + limit_s
     while not (found := find()):

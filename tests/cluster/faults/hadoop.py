@@ -46,7 +46,7 @@ T = TypeVar("T")
 _HTTP = (1, 4, 9, 13, 16)  # ports of the daemons' web pages, from the cluster's first one on
 
 
-def wait_for(find: Callable[[], T], limit_s: float = 90.0) -> T:
+def wait_for(find: Callable[[], T], limit_s: float = 240.0) -> T:
     """Wait until something is found, and return it."""
     deadline = time.monotonic() + limit_s
     while not (found := find()):
