@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,8 +166,24 @@ def lab(directory: Path, n: int) -> Iterator[Lab]:
     """Start hosts with a bridge and a network of their own, and take them away at the end."""
     number = os.getpid() % 200
     found = Lab(directory, f"br-test{number}", f"10.78.{number}", n)
-    hosts_sh(found.dir, found.bridge, found.net, n, "up")
-    try:
-        yield found
-    finally:
-        hosts_sh(found.dir, found.bridge, found.net, n, "down")
+    with _alone():
+        hosts_sh(found.dir, found.bridge, found.net, n, "up")
+        try:
+            yield found
+        finally:
+            hosts_sh(found.dir, found.bridge, found.net, n, "down")
+
+
+@contextmanager
+def _alone(limit_s: float = 3600) -> Iterator[None]:
+    """Wait until no other hosts are there, whose links have the same names; it leaves no file."""
+    deadline = time.monotonic() + limit_s
+    with socket.socket(socket.AF_UNIX) as held:
+        while True:
+            try:
+                held.bind("\0hosts of a lab")
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "other hosts are there, and stay"
+                time.sleep(1)
+        yield
