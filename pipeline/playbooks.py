@@ -116,7 +116,7 @@ def run_playbook(
     )
     try:
         with ssh_connections() as sockets:
-            runner.config.env = {**_environment(runner.config.env), **sockets}
+            runner.config.env = {**_environment(runner.config.env, private), **sockets}
             _run(runner.run, playbook)
     finally:
         (private / "run" / "command").unlink(missing_ok=True)
@@ -128,8 +128,8 @@ def run_playbook(
     return playbook
 
 
-def _environment(prepared: dict[str, str]) -> dict[str, str]:
-    """Reduce the environment to what Ansible and the tasks need."""
+def _environment(prepared: dict[str, str], private: Path) -> dict[str, str]:
+    """Reduce the environment to what Ansible and the tasks need; nothing of it goes to ~/.ansible."""
     kept = {key: os.environ[key] for key in PASSED_ENV if key in os.environ}
     own = {k: v for k, v in prepared.items() if k.startswith(("AWX_", "RUNNER_", "ANSIBLE_"))}
     own = {k: v for k, v in own.items() if os.environ.get(k) != v}
@@ -140,6 +140,8 @@ def _environment(prepared: dict[str, str]) -> dict[str, str]:
         "PATH": path,
         "PYTHONDONTWRITEBYTECODE": "1",
         "ANSIBLE_CONFIG": str(ANSIBLE_DIR / "ansible.cfg"),
+        "ANSIBLE_HOME": str(private / "home"),
+        "ANSIBLE_REMOTE_TMP": str(private / "home" / "tmp"),  # of this machine; hosts have theirs
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner would turn it off
         "ANSIBLE_NOCOLOR": "1",
     }

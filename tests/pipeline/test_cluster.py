@@ -208,6 +208,20 @@ def test_progress_is_the_names_of_the_tasks(
     assert lines == ["First", "Second"]
 
 
+def test_nothing_is_left_in_the_home_directory(
+    fake_ansible: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    fake_ansible("    - name: Fail\n      ansible.builtin.command: 'false'\n")
+
+    with pytest.raises(ClusterError, match="'Fail' failed"):
+        clusters.up("one", directory=tmp_path / "one", progress=quiet)
+
+    assert list(home.iterdir()) == []
+
+
 def test_environment_is_not_kept_in_the_logs(
     fake_ansible: Callable[[str], None],
     tmp_path: Path,
