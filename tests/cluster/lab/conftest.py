@@ -16,7 +16,7 @@ from pipeline.cluster import Cluster
 from pipeline.sample import write_sample
 from tests.cluster import pipelines as p
 from tests.cluster.conftest import deployed
-from tests.cluster.lab.hosts import SCRIPT, Lab, lab
+from tests.cluster.lab.hosts import SCRIPT, Lab, Traces, lab
 
 N_HOSTS = 5  # a master, three workers and one to come
 MASTER, WORKERS, SPARE = "h1", ["h2", "h3", "h4"], "h5"
@@ -24,12 +24,13 @@ MASTER, WORKERS, SPARE = "h1", ["h2", "h3", "h4"], "h5"
 
 @dataclass(frozen=True)
 class Several:
-    """A cluster on some of the hosts of a lab."""
+    """A cluster on some of the hosts of a lab; `before`: what was on them before it."""
 
     lab: Lab
     cluster: Cluster
     inventory: Path
     created: clusters.UpResult
+    before: Traces
 
 
 def missing() -> str:
@@ -62,8 +63,9 @@ def several(
     """A cluster of a master and three workers, destroyed in any case."""
     place = tmp_path_factory.mktemp("gateway") / f"several-{uuid.uuid4().hex[:8]}"
     inventory = hosts.inventory(place.with_suffix(".yml"), MASTER, WORKERS)
+    before = {f"h{number}": hosts.traces(f"h{number}") for number in range(1, hosts.n + 1)}
     with deployed(place, inventory=inventory) as up:
-        yield Several(hosts, up.cluster, inventory, up)
+        yield Several(hosts, up.cluster, inventory, up, before)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
 from tests.cluster import pipelines as p
 from tests.cluster.lab.conftest import SPARE, WORKERS, Several
-from tests.cluster.lab.hosts import Lab, Traces, differences
+from tests.cluster.lab.hosts import differences
 
 pytestmark = [pytest.mark.cluster, pytest.mark.extended]
 
@@ -25,22 +25,13 @@ def quiet(_: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def before(hosts: Lab) -> Traces:
-    """What is on the hosts before the first deployment."""
-    return {f"h{i}": hosts.traces(f"h{i}") for i in range(1, hosts.n + 1)}
-
-
-@pytest.fixture(scope="module")
 def run_id() -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:8]}"
     with p.forgotten(name):
         yield name
 
 
-def test_nothing_but_the_package_and_wheels_is_needed_on_the_hosts(
-    before: Traces, several: Several
-) -> None:
-    assert before
+def test_nothing_but_the_package_and_wheels_is_needed_on_the_hosts(several: Several) -> None:
     for host in WORKERS:
         assert several.lab.daemons(host) == {"datanode", "nodemanager"}
         assert "requirements.txt" in several.lab.run(
@@ -153,7 +144,7 @@ def test_workers_come_and_go(several: Several, tmp_path: Path) -> None:
     assert (result["added"], result["left"]) == (["h2"], [SPARE])
 
 
-def test_down_leaves_every_host_as_it_was(several: Several, before: Traces) -> None:
+def test_down_leaves_every_host_as_it_was(several: Several) -> None:
     receipt = clusters.down(
         several.cluster.name, directory=several.cluster.dir, discard_unsaved=True, progress=quiet
     )
@@ -168,5 +159,6 @@ def test_down_leaves_every_host_as_it_was(several: Several, before: Traces) -> N
             True,
         )
     deadline = time.monotonic() + 20  # for what ends with the last ssh connection
+    before = several.before
     while left := differences(before, {host: several.lab.traces(host) for host in before}):
         assert time.monotonic() < deadline, left
