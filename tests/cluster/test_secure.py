@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +24,6 @@ from pipeline import cluster as clusters
 from pipeline import playbooks
 from pipeline.cluster import Cluster
 from pipeline.credentials import PASSWORD_VARIABLE, Credentials, password_file
-from pipeline.images import LOCAL
-from pipeline.runs import RUNS
 from pipeline.sample import write_sample
 from pipeline.save_step import SAVED
 from pipeline.stores import HdfsStore
@@ -64,14 +61,11 @@ def results(secure: Cluster, data: Path) -> Iterator[dict[str, Any]]:
     ids = {runner: f"secure-{runner}-{uuid.uuid4().hex[:6]}" for runner in ("hadoop", "inline")}
     images = f"secure-{uuid.uuid4().hex[:6]}"
     common = ("--data", data, "--images", images)
-    with leak_scan.watched_processes() as seen:
-        p.run("full", *common, "--run-id", ids["hadoop"], "--keep", *p.on(secure))
-    p.run("full", *common, "--run-id", ids["inline"], "--runner", "inline")
-    yield {**ids, "seen": seen}
-    for run_id in ids.values():
-        shutil.rmtree(SAVED / run_id)
-        shutil.rmtree(RUNS / run_id)
-    shutil.rmtree(LOCAL / images)
+    with p.forgotten(*ids.values()):
+        with leak_scan.watched_processes() as seen:
+            p.run("full", *common, "--run-id", ids["hadoop"], "--keep", *p.on(secure))
+        p.run("full", *common, "--run-id", ids["inline"], "--runner", "inline")
+        yield {**ids, "seen": seen}
 
 
 @pytest.fixture
