@@ -18,7 +18,7 @@ MARK = ".cluster.json"
 COMPONENTS = {
     "hive": "HiveServer2 and a metastore, 1.5 GiB more",
     "hbase": "HBase with ZooKeeper and Thrift, 1.5 GiB more",
-    "flume": "an agent that takes the images of a drop folder, 0.3 GiB more",
+    "flume": "an agent that takes the images of a drop folder, 0.4 GiB more",
     "mahout": "Mahout's jobs",
     "sqoop": "Sqoop's jobs, with a driver for PostgreSQL",
 }
@@ -36,6 +36,11 @@ class Cluster:
     `realm` is of Kerberos, None: the cluster trusts the names that it is told.
     `packages` is "archive" where jobs bring the tasks' Python packages, None: the hosts have them;
     `task_mb` the MiB of a task's container there, None: as the cluster is configured.
+    `hbase_host` and `hbase_thrift_port` are of HBase's Thrift server (buffered, binary protocol),
+    `hbase_zookeeper` and its port what a Java client needs, `hbase_root` its directory in HDFS,
+    `hbase_bin` its launcher; None: the cluster has no HBase. `mahout_bin` is Mahout's launcher.
+    `flume_url` is of Flume's counters, `flume_landing` its directory in HDFS, `drop_dir` the folder
+    that it watches; `sqoop_bin` is Sqoop's launcher; None: the cluster has no such component.
     """
 
     name: str
@@ -62,6 +67,20 @@ class Cluster:
     hive_host: str | None = None
     hive_port: int | None = None
     metastore_uri: str | None = None
+    hive_version: str | None = None
+    hive_lib_dir: Path | None = None
+    hbase_host: str | None = None
+    hbase_thrift_port: int | None = None
+    hbase_zookeeper: str | None = None
+    hbase_zookeeper_port: int | None = None
+    hbase_root: str | None = None
+    hbase_bin: Path | None = None
+    flume_url: str | None = None
+    flume_landing: str | None = None
+    drop_dir: Path | None = None
+    sqoop_bin: Path | None = None
+    mahout_bin: Path | None = None
+    mahout_version: str | None = None
 
     def __post_init__(self) -> None:
         if self.realm:  # every request to it needs a ticket

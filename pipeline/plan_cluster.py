@@ -151,7 +151,7 @@ def _rendered(
     """Evaluate the deployment's variables for nodes of this kind."""
     facts = _group_vars()
     groups = {"datanodes": range(nodes)}
-    known: dict[str, Any] = {"groups": groups, "cluster_id": ""}
+    known: dict[str, Any] = {"groups": groups, "cluster_id": "", "components_mb": 0}
     total_mb = memory_mb or _machine_mb()
     budget_mb = int(total_mb * facts["cluster_memory_fraction"])
     if memory_mb is None:  # the budget on one machine; a node that is given is Hadoop's own

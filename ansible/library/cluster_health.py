@@ -30,6 +30,8 @@ options:
   urls: {type: dict, required: true, description: Address of each kind of daemon.}
   datanodes: {type: int, required: true, description: How many must be live.}
   nodemanagers: {type: int, required: true, description: How many must be healthy.}
+  regionservers:
+    {type: int, default: 0, description: How many must be live, where there is HBase.}
   replicated:
     {type: bool, default: false, description: No block may lack a replica, no DataNode be silent.}
   timeout_s: {type: int, default: 0, description: 0 asks once and fails never.}
@@ -43,6 +45,7 @@ health: {description: What each daemon says of itself., returned: always, type: 
 """
 
 POLL_S = 0.25
+SILENT_S = 30.0  # of a program that looks every half second
 CAUSE = re.compile(r"(Caused by: )?[\w.$]+(Exception|Error)\b")
 
 
@@ -56,6 +59,7 @@ def main() -> None:
             "urls": {"type": "dict", "required": True},
             "datanodes": {"type": "int", "required": True},
             "nodemanagers": {"type": "int", "required": True},
+            "regionservers": {"type": "int", "default": 0},
             "replicated": {"type": "bool", "default": False},
             "timeout_s": {"type": "int", "default": 0},
         },
@@ -174,6 +178,51 @@ def check_historyserver(args: dict[str, Any]) -> Verdict:
     return True, "answers", {}
 
 
+def check_hmaster(args: dict[str, Any]) -> Verdict:
+    """Ask HBase's master whether it is the active one, done with its start, and sees all others."""
+    state = bean(args["urls"]["hmaster"], "Hadoop:service=HBase,name=Master,sub=Server")
+    live = state["numRegionServers"]
+    figures = {"live_regionservers": live, "dead_regionservers": state["numDeadRegionServers"]}
+    if state["tag.isActiveMaster"] != "true" or not state["masterFinishedInitializationTime"]:
+        return False, "is not active yet", figures
+    if live < args["regionservers"]:
+        return False, f"sees {live} of {args['regionservers']} region servers", figures
+    return True, f"active, {live} live region servers", figures
+
+
+def check_regionserver(args: dict[str, Any]) -> Verdict:
+    """Ask a region server for its regions; whether it is live is the master's to say."""
+    state = bean(args["urls"]["regionserver"], "Hadoop:service=HBase,name=RegionServer,sub=Server")
+    regions = state["regionCount"]
+    return True, f"serves {regions} regions", {"regions": regions}
+
+
+def check_flume(args: dict[str, Any]) -> Verdict:
+    """Ask Flume's agent for its counters; a source that met what it cannot bear has stopped."""
+    found = get(f"{args['urls']['flume']}/metrics")
+    source, channel, sink = (found[name] for name in ("SOURCE.drop", "CHANNEL.disk", "SINK.hdfs"))
+    figures = {
+        "images_taken": int(source["EventAcceptedCount"]),
+        "images_waiting": int(channel["ChannelSize"]),
+        "images_written": int(sink["EventDrainSuccessCount"]),
+    }
+    if int(source["GenericProcessingFail"]):
+        return False, "its source has stopped: see its log, then `bin/pipeline restart`", figures
+    told = ", ".join(f"{n} {name.removeprefix('images_')}" for name, n in figures.items())
+    return True, f"images since its start: {told}", figures
+
+
+def check_dropgate(args: dict[str, Any]) -> Verdict:
+    """Read what the gate before Flume wrote last."""
+    state = json.loads(Path(args["directory"], "run", "dropgate.json").read_text())
+    figures = {name: state[name] for name in ("taken", "waiting", "spooled")}
+    if time.time() - state["at_s"] > SILENT_S:
+        return False, f"has not looked for {time.time() - state['at_s']:.0f} s", figures
+    left = ", ".join(f"{n} {reason}" for reason, n in state["refused"].items())
+    told = f"{state['taken']} let in, {state['waiting']} wait"
+    return True, f"{told}; left alone: {left}" if left else told, figures
+
+
 def check_port(pid: int, url: str) -> Verdict:
     """Look whether a daemon listens; a connection would leave an error in its log."""
     if listens(pid, urllib.parse.urlsplit(url).port or 0):
@@ -187,6 +236,10 @@ CHECKS = {
     "resourcemanager": check_resourcemanager,
     "nodemanager": check_nodemanager,
     "historyserver": check_historyserver,
+    "hmaster": check_hmaster,
+    "regionserver": check_regionserver,
+    "flume": check_flume,
+    "dropgate": check_dropgate,
 }
 
 

@@ -20,6 +20,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible.module_utils.class_names import renamed_classes
+
 DOCUMENTATION = r"""
 module: hadoop_jars
 short_description: Resolve the jars of Hadoop or of a program on it once
@@ -39,6 +41,14 @@ options:
   shuffle_check:
     {type: str, default: "", description: Java source of a class that goes before Hadoop's own.}
   compiler_pom: {type: str, default: "", description: Text of the pom.xml of its compiler.}
+  renamed:
+    type: dict
+    default: {}
+    description: Old to new name of classes that are called differently in this Hadoop.
+  apart:
+    type: dict
+    default: {}
+    description: Folder beside lib to its artifacts, which the index does not name.
 author: ImageNet on Hadoop
 """
 EXAMPLES = r"""
@@ -54,6 +64,7 @@ native: {description: Whether it has Hadoop's native library., returned: success
 
 NATIVE = "libhadoop.so"
 FIRST = "0-shuffle-check.jar"  # before all others of the class path, which is sorted
+RENAMED = "0-renamed.jar"
 PACKAGE = re.compile(r"^package ([\w.]+);", re.MULTILINE)
 CLASS = re.compile(r"^public class (\w+)", re.MULTILINE)
 JAR_FOLDERS = ("common", "common/lib", "hdfs", "hdfs/lib", "yarn", "yarn/lib", "mapreduce")
@@ -77,6 +88,8 @@ def main() -> None:
             "need_native": {"type": "bool", "default": False},
             "shuffle_check": {"type": "str", "default": ""},
             "compiler_pom": {"type": "str", "default": ""},
+            "renamed": {"type": "dict", "default": {}},
+            "apart": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -110,7 +123,8 @@ def home_of(args: dict[str, Any]) -> Path:
     """Name a distribution after what decides its content."""
     if args["tarball"]:
         return Path(args["cache"], f"{args['name']}-apache-{args['sha512'].lower()[:12]}")
-    digest = hashlib.sha256(args["pom"].encode()).hexdigest()[:12]
+    changes = "".join(f"{args[key]}" for key in ("renamed", "apart") if args[key])
+    digest = hashlib.sha256((args["pom"] + changes).encode()).hexdigest()[:12]
     return Path(args["cache"], f"{args['name']}-{args['version']}-{digest}")
 
 
@@ -151,6 +165,11 @@ def make(home: Path, args: dict[str, Any]) -> None:
             unpack(args["tarball"], args["sha512"], Path(scratch), made)
         else:
             resolve(args["pom"], made / "lib", args["name"])
+            rename(made / "lib", args["renamed"])
+            for folder, names in args["apart"].items():
+                (made / folder).mkdir()
+                for jar in [jar for name in names for jar in made.glob(f"lib/{name}-[0-9]*.jar")]:
+                    jar.rename(made / folder / jar.name)
         if not describe(made, args["key_jar"])["version"]:
             raise Failure(f"the distribution has no {args['key_jar']} jar")
         write_index(made / f"{args['name']}.jar", sorted((made / "lib").glob("*.jar")))
@@ -183,6 +202,17 @@ def put_before(plain: Path, home: Path, args: dict[str, Any]) -> None:
             os.link(path, made / "lib" / path.name)
         write_index(made / f"{args['name']}.jar", sorted((made / "lib").glob("*.jar")))
         made.rename(home)
+
+
+def rename(lib: Path, names: dict[str, str]) -> None:
+    """Put the classes that use an old name before their own jars, with the new name."""
+    classes = dict(renamed_classes(sorted(lib.glob("*.jar")), names)) if names else {}
+    if names and not classes:
+        raise Failure(f"no class of {lib} knows {', '.join(names)}")
+    if classes:
+        with zipfile.ZipFile(lib / RENAMED, "w") as jar:
+            for name, code in classes.items():
+                jar.writestr(name, code)
 
 
 def write_index(index: Path, jars: list[Path]) -> None:

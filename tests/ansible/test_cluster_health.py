@@ -67,3 +67,28 @@ def test_daemon_without_web_interface_is_well_when_it_listens(health: Any) -> No
         ok, says, _ = health.check_port(os.getppid(), url)
 
     assert (ok, says) == (False, f"does not listen yet at {url}")
+
+
+MASTER = {
+    **{"numRegionServers": 2, "numDeadRegionServers": 0},
+    **{"tag.isActiveMaster": "true", "masterFinishedInitializationTime": 1700000000000},
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "ok", "says"),
+    [
+        ({}, True, "active, 2 live region servers"),
+        ({"numRegionServers": 1}, False, "sees 1 of 2 region servers"),
+        ({"tag.isActiveMaster": "false"}, False, "is not active yet"),
+        ({"masterFinishedInitializationTime": 0}, False, "is not active yet"),
+    ],
+)
+def test_master_of_hbase_is_well_when_it_is_active_and_sees_all_region_servers(
+    health: Any, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any], ok: bool, says: str
+) -> None:
+    monkeypatch.setattr(health, "get", lambda _: {"beans": [{**MASTER, **said}]})
+
+    verdict = health.check_hmaster({"urls": {"hmaster": "http://127.0.0.1:1"}, "regionservers": 2})
+
+    assert verdict[:2] == (ok, says)

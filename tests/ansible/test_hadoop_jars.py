@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -55,7 +56,7 @@ def arguments(cache: Path, tarball: Path, digest: str) -> dict[str, Any]:
     return {
         **{"name": "hadoop", "key_jar": "hadoop-streaming"},
         **{"cache": str(cache), "version": "3.4.2", "pom": "<project/>"},
-        **{"tarball": str(tarball), "sha512": digest},
+        **{"tarball": str(tarball), "sha512": digest, "renamed": {}, "apart": {}},
     }
 
 
@@ -130,8 +131,11 @@ def test_another_pom_or_tarball_is_another_distribution(jars: Any, tmp_path: Pat
     other_name = {**by_maven, "name": "hive"}
     by_tarball = arguments(tmp_path, tmp_path, "ab" * 64)
 
-    homes = {jars.home_of(args) for args in (by_maven, other_pom, other_name, by_tarball)}
-    assert len(homes) == 4
+    renamed = {**by_maven, "renamed": {"a/Old": "a/New"}}
+    apart = {**by_maven, "apart": {"last": ["old"]}}
+
+    every = (by_maven, other_pom, other_name, by_tarball, renamed, apart)
+    assert len({jars.home_of(args) for args in every}) == 6
 
 
 def test_distribution_without_its_key_jar_is_refused(
@@ -158,3 +162,70 @@ def test_version_of_a_distribution_is_its_key_jars(
 
     assert found["version"] == "3.4.2"
     assert found["key_jar"] == str(home / "lib" / "hadoop-streaming-3.4.2.jar")
+
+
+@pytest.fixture
+def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Maven find two jars, one of which has a class that knows java/util/Map$Entry."""
+    found = tmp_path / "found"
+    found.mkdir()
+    for name in ("core-1.jar", "old-2.jar"):
+        with zipfile.ZipFile(found / name, "w") as jar:
+            jar.writestr("a/User.class", class_file("java/util/Map$Entry"))
+            jar.writestr("a/Other.class", class_file("java/util/Map"))
+    program = tmp_path / "mvn"
+    program.write_text(
+        '#!/bin/sh\nfor a in "$@"; do case $a in\n'
+        f'-DoutputDirectory=*) cp {found}/* "${{a#*=}}" ;; esac; done\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+
+def class_file(name: str) -> bytes:
+    """Write the beginning of a class file: three constants, of which one takes two places."""
+    text = name.encode()
+    constants = b"\x05" + bytes(8) + b"\x01" + struct.pack(">H", len(text)) + text + b"\x07\0\x03"
+    return b"\xca\xfe\xba\xbe\0\0\0\x34\0\x05" + constants + b"rest"
+
+
+@pytest.mark.usefixtures("maven")
+def test_classes_that_know_an_old_name_come_first_with_the_new_one(
+    jars: Any, tmp_path: Path
+) -> None:
+    args = {
+        **arguments(tmp_path / "cache", tmp_path, ""),
+        **{"tarball": "", "name": "mine", "key_jar": "core", "apart": {"last": ["old"]}},
+        "renamed": {"java/util/Map$Entry": "java/util/Pair"},
+    }
+    home = jars.home_of(args)
+    home.parent.mkdir()
+
+    jars.make(home, args)
+
+    with zipfile.ZipFile(home / "lib" / "0-renamed.jar") as jar:
+        assert {name: jar.read(name) for name in jar.namelist()} == {
+            "a/User.class": class_file("java/util/Pair")
+        }
+    manifest = zipfile.ZipFile(home / "mine.jar").read("META-INF/MANIFEST.MF").decode()
+    assert manifest.split()[-2:] == ["lib/0-renamed.jar", "lib/core-1.jar"]
+    assert [path.name for path in (home / "last").iterdir()] == ["old-2.jar"]
+
+
+@pytest.mark.usefixtures("maven")
+def test_old_name_that_no_class_knows_is_refused(jars: Any, tmp_path: Path) -> None:
+    args = {**arguments(tmp_path / "cache", tmp_path, ""), "tarball": "", "key_jar": "core"}
+    home = jars.home_of(args)
+    home.parent.mkdir()
+
+    with pytest.raises(jars.Failure, match=r"no class of .* knows a/Old"):
+        jars.make(home, {**args, "renamed": {"a/Old": "a/New"}})
+
+
+def test_file_that_is_no_class_is_not_renamed(shared: Callable[[str], ModuleType]) -> None:
+    names = shared("class_names")
+
+    with pytest.raises(ValueError, match="not a Java class file"):
+        names.rename(b"PK\x03\x04", {"a": "b"})
+    with pytest.raises(ValueError, match="unknown kind 99"):
+        names.rename(class_file("a")[:10] + b"\x63" * 20, {"a": "b"})
