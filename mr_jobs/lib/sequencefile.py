@@ -30,7 +30,7 @@ from mr_jobs.lib.errors import BundleError, DataError
 from mr_jobs.lib.sequencefile_format import CODECS, ESCAPE, SYNC_BYTES, HeaderReader, Source
 from mr_jobs.lib.sequencefile_plain import Record, plain_records
 from mr_jobs.lib.sequencefile_writer import Writer
-from mr_jobs.lib.writables import WRITABLES, Value, check_bytes_length, decode_vint
+from mr_jobs.lib.writables import ALL_WRITABLES, Value, check_bytes_length, decode_vint
 
 __all__ = ["Reader", "Record", "Value", "Writer", "open_reader"]
 
@@ -76,8 +76,8 @@ class Reader:
         self.codec = header.codec
         self.metadata = header.metadata
         self.sync = header.sync
-        self._decode_key = WRITABLES[header.key_class].decode
-        self._decode_value = WRITABLES[header.value_class].decode
+        self._decode_key = ALL_WRITABLES[header.key_class].decode
+        self._decode_value = ALL_WRITABLES[header.value_class].decode
         self._marker = ESCAPE + header.sync
         self._plain_bytes = header.codec is None and header.value_class == "BytesWritable"
         self._fast = partial(plain_records, self._source, self._marker, self._decode_key, max_bytes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, Protocol
 
 from mr_jobs.lib.errors import BundleError, DataError
-from mr_jobs.lib.writables import WRITABLES, decode_vint
+from mr_jobs.lib.writables import ALL_WRITABLES, WRITABLES, decode_vint
 
 MAGIC = b"SEQ"
 VERSION = 6
@@ -150,7 +150,7 @@ class Header:
 
     Attributes
     ----------
-    key_class, value_class : short class names, keys of `writables.WRITABLES`.
+    key_class, value_class : short class names, keys of `writables.ALL_WRITABLES`.
     compression : none, record or block.
     codec : key of `CODECS`; None when nothing is compressed.
     metadata : free pairs of texts.
@@ -168,7 +168,7 @@ class Header:
         """Serialise the header; metadata in the order of their UTF-8 bytes, as Java has it."""
         parts = [MAGIC, bytes([VERSION])]
         parts += (
-            _encode_string(WRITABLES[c].java_name) for c in (self.key_class, self.value_class)
+            _encode_string(ALL_WRITABLES[c].java_name) for c in (self.key_class, self.value_class)
         )
         parts.append(bytes([self.compression != "none", self.compression == "block"]))
         if self.codec:
@@ -230,7 +230,7 @@ class HeaderReader:
     def _class(self, role: str) -> str:
         start = self.position
         name = self._string(f"the {role} class")
-        for writable in WRITABLES.values():
+        for writable in ALL_WRITABLES.values():
             if writable.java_name == name:
                 return writable.name
         known = ", ".join(WRITABLES)

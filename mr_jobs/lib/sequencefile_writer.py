@@ -15,7 +15,7 @@ from mr_jobs.lib.sequencefile_format import (
     SYNC_INTERVAL_BYTES,
     Header,
 )
-from mr_jobs.lib.writables import MAX_INT, WRITABLES, Value, encode_vint
+from mr_jobs.lib.writables import ALL_WRITABLES, MAX_INT, Value, encode_vint
 
 BLOCK_BYTES = 1_000_000  # io.seqfile.compress.blocksize
 BUFFER_BYTES = 1 << 20  # for the file: Linux takes large pieces half as fast again as small ones
@@ -32,7 +32,7 @@ class Writer:
     file : binary file of which only `write` is used; not closed. With a buffer of `BUFFER_BYTES`
         it is fastest.
     key_class, value_class : Text (str), BytesWritable (bytes), NullWritable (None),
-        IntWritable (int) or LongWritable (int).
+        IntWritable (int) or LongWritable (int); or one of Mahout's, in its serialised bytes.
     compression : none, record (each value) or block (keys and values of about 1 MB together).
     codec : default, deflate, gzip or bzip2; without effect when compression is none.
     metadata : texts kept in the header.
@@ -56,8 +56,8 @@ class Writer:
         sync: bytes | None = None,
     ) -> None:
         for given, known in (
-            (key_class, WRITABLES),
-            (value_class, WRITABLES),
+            (key_class, ALL_WRITABLES),
+            (value_class, ALL_WRITABLES),
             (compression, COMPRESSIONS),
             (codec, CODECS),
         ):
@@ -68,8 +68,8 @@ class Writer:
             raise ValueError(f"the sync marker has {len(sync)} bytes instead of {SYNC_BYTES}")
         self._file = file
         self._name = str(getattr(file, "name", "<stream>"))
-        self._encode_key = WRITABLES[key_class].encode
-        self._encode_value = WRITABLES[value_class].encode
+        self._encode_key = ALL_WRITABLES[key_class].encode
+        self._encode_value = ALL_WRITABLES[value_class].encode
         self._compression = compression
         self._compress = CODECS[codec].compress
         self._sync = ESCAPE + sync

@@ -25,16 +25,18 @@ class Writable(NamedTuple):
         TypeError for a value of another type and OverflowError for an int that does not fit:
         these are mistakes of the caller; DataError for a str that is not valid Unicode.
     decode : bytes -> value; raises DataError when the bytes are not exactly one serialised value.
+    package : where its Java class is.
     """
 
     name: str
     encode: Callable[[Value], tuple[bytes, bytes]]
     decode: Callable[[bytes], Value]
+    package: str = "org.apache.hadoop.io"
 
     @property
     def java_name(self) -> str:
         """The full Java class name."""
-        return f"org.apache.hadoop.io.{self.name}"
+        return f"{self.package}.{self.name}"
 
 
 def encode_vint(number: int) -> bytes:
@@ -147,3 +149,23 @@ WRITABLES = {
         _int_writable("LongWritable", 8),
     )
 }
+
+
+def _serialised(package: str, name: str) -> Writable:
+    """Return a class whose values are passed as the bytes that its own `write` makes."""
+
+    def encode(value: Value) -> tuple[bytes, bytes]:
+        if not isinstance(value, bytes):
+            raise TypeError(f"{name} takes its serialised bytes, not {type(value).__name__}")
+        return b"", value
+
+    return Writable(name, encode, lambda data: data, package)
+
+
+# What Mahout reads and writes; what is in the bytes: `mr_jobs.lib.vector_writable`.
+_MAHOUT = (
+    _serialised("org.apache.mahout.math", "VectorWritable"),
+    _serialised("org.apache.mahout.clustering.kmeans", "Kluster"),
+    _serialised("org.apache.mahout.clustering.iterator", "ClusterWritable"),
+)
+ALL_WRITABLES = WRITABLES | {writable.name: writable for writable in _MAHOUT}
