@@ -80,6 +80,13 @@ def tables() -> tuple[Table, ...]:
 
 
 @cache
+def imported() -> dict[str, Table]:
+    """Read the definitions of `hive/imported`, by name: tables that no engine fills."""
+    found = [_table(p.read_text(encoding="utf-8")) for p in sorted(HIVE.glob("imported/*.sql"))]
+    return {table.name: table for table in found}
+
+
+@cache
 def named(folder: str) -> dict[str, Named]:
     """Read the statements of a folder of `hive/`, by name: `queries` or `checks`."""
     found = {}

@@ -10,6 +10,7 @@ from mr_jobs.lib.imagenet import UNLABELLED
 from pipeline.hdfspath import HdfsPath
 from pipeline.layouts.annotated import find_annotations
 from pipeline.layouts.labels import LABEL_FILES, Labels
+from pipeline.layouts.landing import landing_sources
 from pipeline.layouts.listing import entries
 from pipeline.layouts.raw import RawData, RawPath, RawSource
 from pipeline.layouts.tars import folder_of_tars, official_sources, official_tars, tar_file_sources
@@ -84,6 +85,9 @@ def _recognise(
             return task, homes, task, list(vid_sources(root, folder, warnings))
         sources = list(class_sources(root, folder, warnings))
         return task, homes, "Kaggle tree", sources
+    landed = landing_sources(root)
+    if landed:
+        return "CLS-LOC", [root], "Flume landing", landed
     tars = official_tars(root, warnings)
     if tars:
         sources = list(official_sources(tars, warnings, allow_damaged=allow_damaged))

@@ -9,18 +9,19 @@ from typing import Literal, NamedTuple
 from pipeline.hdfspath import HdfsPath
 
 RawPath = Path | HdfsPath
-SourceKind = Literal["tar", "folder", "webdataset"]
+SourceKind = Literal["tar", "folder", "webdataset", "landing"]
 AnnotationKind = Literal["tar", "folder", "csv"]
 
 
 class RawSource(NamedTuple):
-    """Raw images of one split: a tar, a tar inside a tar, a WebDataset shard, or a folder.
+    """Raw images of one split: a tar, one inside a tar, a shard, a landing file, or a folder.
 
     Attributes
     ----------
     split : train, val or test.
     wnid : the class of all images; empty where labels come by the member (a flat tar or folder:
-        `RawData.val_labels`; a WebDataset shard: inside it); `unlabelled` where there are none.
+        `RawData.val_labels`; a WebDataset shard, a landing file of Flume's: inside it);
+        `unlabelled` where there are none.
     offset, length : the tar's range of the file, in bytes; -1 for a folder.
     part : tells sources of one split and wnid apart; empty where there is only one.
     prefix : what goes in front of the names of a shard's images, whose keys often count from 0 in
