@@ -25,6 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.process_memory import pss_kib
+
 ROOT = Path(__file__).resolve().parents[1]
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SAMPLE_S = 0.5
@@ -134,7 +136,7 @@ class _Sampler(threading.Thread):
         while not self._over.wait(_SAMPLE_S):
             pids = descendants(os.getpid())
             self._cpu_s |= pids
-            self.peak_kib = max(self.peak_kib, sum(map(_pss_kib, pids)))
+            self.peak_kib = max(self.peak_kib, sum(map(pss_kib, pids)))
 
     def stop(self) -> float:
         """Return the CPU seconds that were seen."""
@@ -157,14 +159,6 @@ def descendants(root: int) -> dict[int, float]:
     while more := {pid for pid, parent in parents.items() if parent in below} - below:
         below |= more
     return {pid: cpu_s[pid] for pid in below - {root}}
-
-
-def _pss_kib(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
 
 
 def _run(command: Sequence[str], group: Group | None) -> Usage:

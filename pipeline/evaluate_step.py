@@ -50,7 +50,7 @@ def _evaluate(context: Context, progress: Progress) -> dict[str, Any]:
     made: Fit = load(context, "train/fit.joblib")
     wnids = [str(wnid) for wnid in made.estimator.classes_]
     tree = _tree(context, wnids)
-    job_counts = _run(context, progress, made, tree, counts)
+    job_counts = score_shards(context, progress, made, tree, counts)
     found = {"val": 0, "test": 0}
     tally = read_output(context.store, EVALUATE.makes, context.run.dir / EVALUATE.makes, found)
     evaluations = {
@@ -81,13 +81,23 @@ def _tree(context: Context, wnids: list[str]) -> SynsetTree | None:
     return read_tree(data.tree_file, {*wnids, *data.words})
 
 
-def _run(
+def score_shards(
     context: Context,
     progress: Progress,
     made: Fit,
     tree: SynsetTree | None,
     counts: dict[str, int],
 ) -> dict[str, int]:
+    """Score the shards by a job, whose output is `EVALUATE.makes` in the run's store.
+
+    Parameters
+    ----------
+    counts : of the split step: how many images each split has.
+
+    Returns
+    -------
+    What the job counted.
+    """
     total = sum(counts.get(name, 0) for name in (*SPLITS, LEAKED))
     n_tested = sum(counts.get(split, 0) for split in TESTED)
     with TemporaryDirectory(prefix="pipeline-evaluate-") as tmp:
@@ -129,7 +139,7 @@ def read_output(store: Store, output: str, folder: Path, found: dict[str, int]) 
         parts = [files.enter_context(store.open(name)) for name in store.files(output)]
         tables = {
             split: files.enter_context(
-                _rows_file(folder, split).open("w", encoding="utf-8", newline="\n")
+                rows_file(folder, split).open("w", encoding="utf-8", newline="\n")
             )
             for split in found
         }
@@ -170,10 +180,11 @@ def read_evaluations(context: Context) -> dict[str, Evaluation]:
 
 def predictions_file(context: Context, split: str) -> Path:
     """Return the file of a split's rows; see `models.predictions.read_predictions`."""
-    return _rows_file(context.run.dir / EVALUATE.makes, split)
+    return rows_file(context.run.dir / EVALUATE.makes, split)
 
 
-def _rows_file(folder: Path, split: str) -> Path:
+def rows_file(folder: Path, split: str) -> Path:
+    """Return the file of `read_output` with the rows of a split."""
     return folder / f"predictions-{split}.tsv"
 
 

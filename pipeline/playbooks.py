@@ -129,7 +129,7 @@ def run_playbook(
 
 
 def _environment(prepared: dict[str, str], private: Path) -> dict[str, str]:
-    """Reduce the environment to what Ansible and the tasks need; nothing of it goes to ~/.ansible."""
+    """Reduce the environment to what Ansible and the tasks need; nothing goes to ~/.ansible."""
     kept = {key: os.environ[key] for key in PASSED_ENV if key in os.environ}
     own = {k: v for k, v in prepared.items() if k.startswith(("AWX_", "RUNNER_", "ANSIBLE_"))}
     own = {k: v for k, v in own.items() if os.environ.get(k) != v}

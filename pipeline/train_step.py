@@ -7,7 +7,7 @@ only look at runs or clusters should not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.dataset import index_classes
 from mr_jobs.lib.errors import JobError
@@ -22,20 +22,34 @@ from pipeline.progress import Progress
 from pipeline.split_step import SPLIT
 from pipeline.step import Context, Step, counts_of, manifest_of
 
+if TYPE_CHECKING:
+    from models.train import Fit
+
 
 def _train(context: Context, progress: Progress) -> dict[str, Any]:
+    made = fit_run(context, progress)
+    dump(context, "train/fit.joblib", made)
+    n_synsets = len(made.estimator.classes_)
+    return {"n_images": made.n_images, "n_features": made.n_features, "synsets": n_synsets}
+
+
+def fit_run(context: Context, progress: Progress) -> Fit:
+    """Train the model that a run's settings ask for, by jobs over its shards; keep nothing."""
     from models.train import fit_passes
     from pipeline.train_passes import JobPasses
 
-    left = selecting.left_after(context, "train")
-    class_index, n_left = _class_index(context, left)
-    expected = n_left if "train" in context.run.where else counts_of(SPLIT, context).get("train", 0)
-    classes = sorted(class_index, key=class_index.__getitem__)
+    classes, expected = classes_of(context)
     passes = JobPasses(context, progress, TRAIN, classes, expected)
     made = fit_passes(passes, classes, context.config.model, context.config.features.parts())
     passes.clear()
-    dump(context, "train/fit.joblib", made)
-    return {"n_images": made.n_images, "n_features": made.n_features, "synsets": len(classes)}
+    return made
+
+
+def classes_of(context: Context) -> tuple[list[str], int]:
+    """Return a run's synsets in the order of class_index, and how many images it trains on."""
+    class_index, n_left = _class_index(context, selecting.left_after(context, "train"))
+    expected = n_left if "train" in context.run.where else counts_of(SPLIT, context).get("train", 0)
+    return sorted(class_index, key=class_index.__getitem__), expected
 
 
 def _class_index(context: Context, left: Selection | None) -> tuple[dict[str, int], int]:

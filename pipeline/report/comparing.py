@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.report import figures
 from pipeline.report.figures import Bar
@@ -16,6 +16,14 @@ from pipeline.report.saved import DAMAGE, SavedRun, damaged
 
 SIGNIFICANT = 0.05
 _NOTHING = "-"
+
+
+class Tested(NamedTuple):
+    """A tested model: its name, the directory of its predictions, how many an image count."""
+
+    name: str
+    path: Path
+    top_k: int
 
 
 def compare(directories: Sequence[Path]) -> dict[str, Any]:
@@ -35,7 +43,7 @@ def compare(directories: Sequence[Path]) -> dict[str, Any]:
     runs = [SavedRun.load(directory) for directory in directories]
     return {
         "runs": [_checked_facts(run) for run in runs],
-        "differences": [_difference(*pair) for pair in combinations(runs, 2)],
+        "differences": [difference(*pair) for pair in combinations(map(_tested, runs), 2)],
     }
 
 
@@ -67,9 +75,23 @@ def _facts(run: SavedRun) -> dict[str, Any]:
     }
 
 
-def _difference(first: SavedRun, second: SavedRun) -> dict[str, Any]:
-    """Count the images that only one of two runs got wrong, an image of both at a time."""
-    result: dict[str, Any] = {"first": first.run_id, "second": second.run_id}
+def _tested(run: SavedRun) -> Tested:
+    return Tested(run.run_id, run.path, run.top_k)
+
+
+def difference(first: Tested, second: Tested) -> dict[str, Any]:
+    """Count the images that only one of two models got wrong, an image of both at a time.
+
+    Returns
+    -------
+    See `compare`.
+
+    Raises
+    ------
+    DataError
+        The predictions of one are missing, or damaged.
+    """
+    result: dict[str, Any] = {"first": first.name, "second": second.name}
     only = {"top1": [0, 0], "topk": [0, 0]}
     n_images = 0
     for a, b in zip_longest(labelled(first.path), labelled(second.path)):

@@ -62,7 +62,13 @@ def test_output_goes_elsewhere_and_leaves_the_run_alone(
     [
         (["report", "none"], 5, "none is not a saved run"),
         (["report", "../x"], 2, "not a run id"),
-        (["compare", "r1"], 2, "give two runs or more"),
+        (["compare", "r1", "r1"], 2, "these are one and the same run"),
+        (["compare", "none"], 5, "none is not a saved run"),
+        (["compare", "r1", "--html", "page.html"], 2, "--html is for two runs or more"),
+        (["compare", "r1", "--again"], 2, "--again needs --trainers"),
+        (["compare", "r1", "--trainers", "sklearn,none"], 2, "there is no trainer 'none'; known: "),
+        (["compare", "r1", "r2", "--trainers", "sklearn"], 2, "--trainers and --again are for one"),
+        (["compare", "r1", "--trainers", "sklearn"], 2, "r1 is not a run of this machine"),
         (["compare", "r1", "none"], 5, "none is not a saved run"),
     ],
 )
