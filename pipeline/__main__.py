@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     try:
-        with _own_stdout() as out:
+        with _terminal() if getattr(args, "owns_terminal", False) else _own_stdout() as out:
             try:
                 _print(args, commands.COMMANDS[args.command](args), out)
             except IncompleteError as error:
@@ -59,6 +59,12 @@ def _print(args: Namespace, result: dict[str, Any], out: TextIO) -> None:
         is_for_programs = getattr(args, "format", "table") != "table"
         # names in it are hostile to a terminal; what goes to a file or a program stays as it is
         out.writelines(lines if is_for_programs and not out.isatty() else map(shown_lines, lines))
+
+
+@contextmanager
+def _terminal() -> Iterator[TextIO]:
+    """Leave the terminal to a command that talks with a person, and to the programs it starts."""
+    yield sys.stdout
 
 
 @contextmanager

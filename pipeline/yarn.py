@@ -95,6 +95,12 @@ def unfinished(resourcemanager_url: str) -> list[dict[str, Any]]:
     return list(apps.get("app", []))
 
 
+def applications(resourcemanager_url: str, state: str = "") -> list[dict[str, Any]] | None:
+    """List the applications in a state, or all; None when the ResourceManager does not answer."""
+    answer = _get(resourcemanager_url, f"ws/v1/cluster/apps{state and f'?states={state}'}")
+    return list((answer["apps"] or {}).get("app", [])) if "apps" in answer else None
+
+
 def nodes(resourcemanager_url: str) -> list[dict[str, Any]] | None:
     """List the NodeManagers in any state; None when the ResourceManager does not answer."""
     answer = _get(resourcemanager_url, "ws/v1/cluster/nodes")

@@ -35,9 +35,10 @@ from pipeline.index.hiveql import Statement
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:
+    from pipeline.cluster import Cluster
     from pipeline.images import Images
 
-_SETTINGS = {
+SETTINGS = {
     "hive.exec.mode.local.auto": "true",  # no YARN for tables of an index: 3 s instead of 45 s
     "hive.exec.mode.local.auto.inputbytes.max": str(1 << 30),
     "hive.exec.mode.local.auto.input.files.max": "1000",
@@ -179,14 +180,8 @@ class HiveEngine(Engine):
     def _session(self, settings: dict[str, str]) -> Any:  # noqa: ANN401
         """Open a session: every cursor has its own."""
         if self._connection is None:
-            self._connection = connect(
-                self._cluster.hive_host,
-                self._cluster.hive_port,
-                auth_mechanism="PLAIN",
-                user=getpass.getuser(),
-                password="-",  # noqa: S106  # Hive does not look at it
-            )
-        self._sessions.append(self._connection.cursor(configuration=_SETTINGS | settings))
+            self._connection = connection_to(self._cluster)
+        self._sessions.append(self._connection.cursor(configuration=SETTINGS | settings))
         return self._sessions[-1]
 
     @contextmanager
@@ -196,8 +191,8 @@ class HiveEngine(Engine):
             yield
         except (HiveError, TException, OSError) as error:
             raise ClusterError(
-                f"Hive of cluster {self._cluster.name} failed or did not answer ({_reason(error)});"
-                " see `bin/pipeline status`"
+                f"Hive of cluster {self._cluster.name} failed or did not answer "
+                f"({reason_of(error)}); see `bin/pipeline status`"
             ) from error
 
 
@@ -218,10 +213,22 @@ def _refused_query() -> Iterator[None]:
     try:
         yield
     except HiveError as error:
-        raise query_error(f"failed: {_reason(error)}") from error
+        raise query_error(f"failed: {reason_of(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def connection_to(cluster: Cluster) -> Any:  # noqa: ANN401
+    """Connect to the HiveServer2 of a cluster that has one, as the OS user."""
+    return connect(
+        cluster.hive_host,
+        cluster.hive_port,
+        auth_mechanism="PLAIN",
+        user=getpass.getuser(),
+        password="-",  # noqa: S106  # Hive does not look at it
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """Return why Hive refused something, without what it puts before each reason."""
     found = _REASON.match(first_line(error))
     return found[1] if found else first_line(error)
 
