@@ -74,6 +74,6 @@ if __name__ == "__main__":
                 "types-requests",
                 "types-tqdm",
                 "uv",
-            ]
+            ],
         },
     )

@@ -26,6 +26,7 @@ from mr_jobs.image_job import ROOT, SIMULATED, ImageJob
 from mrjob.step import MRStep
 
 from mr_jobs.lib import typedbytes
+from mr_jobs.lib.hbase_rows import Place
 from mr_jobs.lib.input_splits import divide, from_line, to_line
 from mr_jobs.lib.selection import Selection
 from mr_jobs.lib.sequencefile import Reader, Writer, open_reader
@@ -65,7 +66,7 @@ class BundleInput(ImageJob):
     RECORDS_WORTH_A_TASK: ClassVar[int] = 1000  # some seconds of decoding images
     MAP_JOBCONF: ClassVar[dict[str, str]] = {"stream.map.input": "typedbytes"}
 
-    location: Location
+    location: Location | Place
 
     def configure_args(self) -> None:
         """Take the file of a selection."""
@@ -82,6 +83,8 @@ class BundleInput(ImageJob):
         super().load_args(args)
         if self.is_task() or self.options.runner not in SIMULATED or not self.options.args:
             return
+        if not self.reads_bundles():
+            return
         folder = Path(tempfile.mkdtemp(prefix="input-splits-", dir=self.options.local_tmp_dir))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         try:
@@ -93,6 +96,10 @@ class BundleInput(ImageJob):
             lists.append(folder / f"{len(lists):05}")
             lists[-1].write_text(to_line(splits))
         self.options.args = list(map(str, lists))
+
+    def reads_bundles(self) -> bool:
+        """Say whether the input are SequenceFiles, and not lists of what is elsewhere."""
+        return True
 
     def map_pairs(
         self, pairs: Iterable[tuple[Any, Any]], step_num: int = 0

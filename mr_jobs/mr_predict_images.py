@@ -1,6 +1,7 @@
 r"""Name what is on every image of bundles, with a trained model.
 
-Input    bundles: SequenceFiles of (image key, encoded image)
+Input    bundles: SequenceFiles of (image key, encoded image); or with --hbase lists of rows
+         (mr_jobs/image_input.py), which get the predictions under the name of --noted-as
 Output   text, tab separated, each part sorted by key:
          <image_id> <image key> <rank> <wnid> <score>, a line for each of an image's best classes
 Counted  images/read = images/predicted + images/skipped; the skipped ones by reason, as
@@ -24,7 +25,9 @@ from typing import Any
 from mrjob.protocol import RawProtocol
 from mrjob.step import MRStep
 
-from mr_jobs.job import BundleInput, bundle_step
+from mr_jobs.image_input import ImageInput
+from mr_jobs.job import bundle_step
+from mr_jobs.lib.hbase_rows import prediction_cells
 from mr_jobs.lib.imagenet import ImageKey
 from mr_jobs.lib.scores import require_features
 from mr_jobs.model_file import load_model
@@ -33,11 +36,20 @@ from mr_jobs.scoring import BLOCK_ROWS, best_of_block, new_block
 from mr_jobs.spec_option import CodebooksOption
 
 
-class MRPredictImages(ModelOption, CodebooksOption, BundleInput):
+class MRPredictImages(ModelOption, CodebooksOption, ImageInput):
     """Map: a block of images -> the best classes of each. Reduce: a line a class."""
 
     INTERNAL_PROTOCOL = RawProtocol
     OUTPUT_PROTOCOL = RawProtocol
+
+    def configure_args(self) -> None:
+        super().configure_args()
+        self.add_passthru_arg(
+            "--noted-as",
+            default=None,
+            metavar="RUN_ID",
+            help="with --hbase: put them into the rows, too, as this run's (default: do not)",
+        )
 
     def steps(self) -> list[MRStep]:
         return [
@@ -46,7 +58,7 @@ class MRPredictImages(ModelOption, CodebooksOption, BundleInput):
                 mapper=self.mapper,
                 mapper_final=self.mapper_final,
                 reducer=self.reducer,
-                bundle_input=True,
+                bundle_input=self.reads_bundles(),
             )
         ]
 
@@ -87,7 +99,10 @@ class MRPredictImages(ModelOption, CodebooksOption, BundleInput):
             return
         found = best_of_block(self._model, self._vectors, len(self._keys), self.options.top_k)
         for key, best in zip(self._keys, found, strict=True):
-            yield key, "\t".join(f"{self._model.classes_[n]}\t{score:.6g}" for n, score in best)
+            named = [(str(self._model.classes_[n]), score) for n, score in best]
+            if self.options.noted_as:
+                self.note(key, prediction_cells(self.options.noted_as, named))
+            yield key, "\t".join(f"{wnid}\t{score:.6g}" for wnid, score in named)
         self.count("predicted", len(self._keys))
         self._keys.clear()
 

@@ -1,6 +1,7 @@
 r"""Sample local descriptors of the training images, to learn the codebooks of features from.
 
-Input    bundles: SequenceFiles of (image key, encoded image)
+Input    bundles: SequenceFiles of (image key, encoded image); or with --hbase lists of rows
+         (mr_jobs/image_input.py)
 Output   SequenceFiles of (feature name, image key), tab separated -> float32[n, descriptor_length],
          raw little-endian bytes, row by row: `--per-image` descriptors of each learned feature
 Counted  images/read = images/sampled + images/passed_over + images/skipped; passed over are images
@@ -21,7 +22,8 @@ from collections.abc import Iterator
 import numpy as np
 from mrjob.step import MRStep
 
-from mr_jobs.job import BundleInput, BundleOutput, bundle_step
+from mr_jobs.image_input import ImageInput
+from mr_jobs.job import BundleOutput, bundle_step
 from mr_jobs.lib.errors import ImageError
 from mr_jobs.lib.features.base import Square
 from mr_jobs.lib.imagenet import QUARANTINE, ImageKey
@@ -32,7 +34,7 @@ from mr_jobs.split_options import SplitOptions
 _SHARE_SEED = -2  # no user splits by it, so the images taken are like the others
 
 
-class MRSampleDescriptors(SpecOption, SplitOptions, BundleInput, BundleOutput):
+class MRSampleDescriptors(SpecOption, SplitOptions, ImageInput, BundleOutput):
     """Map-only: training image -> some descriptors of each learned feature."""
 
     def configure_args(self) -> None:
@@ -55,7 +57,7 @@ class MRSampleDescriptors(SpecOption, SplitOptions, BundleInput, BundleOutput):
             bundle_step(
                 mapper_init=self.mapper_init,
                 mapper=self.mapper,
-                bundle_input=True,
+                bundle_input=self.reads_bundles(),
                 bundle_output=True,
             )
         ]

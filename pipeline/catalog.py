@@ -50,7 +50,7 @@ def summarise(store: Store, run_dir: Path) -> dict[str, Any]:
             if row.reason:
                 totals[f"reason {row.reason}"] += 1
                 quarantine.write(row.to_line() + "\n")
-            if row.offset >= 0:
+            if row.offset is not None and row.offset >= 0:
                 heapq.heappush(tested, (-int(row.sha256[:15], 16), row))
                 if len(tested) > _OFFSETS_TESTED:
                     heapq.heappop(tested)
@@ -75,7 +75,7 @@ def summarise(store: Store, run_dir: Path) -> dict[str, Any]:
 def _test_offset(store: Store, row: CatalogRow) -> None:
     """Read one image by its place in the bundle."""
     with store.open(f"bundles/{row.bundle}") as file:
-        record = Reader(file, store.uri(f"bundles/{row.bundle}")).read_at(row.offset)
+        record = Reader(file, store.uri(f"bundles/{row.bundle}")).read_at(row.span()[0])
     value = record.value if isinstance(record.value, bytes) else b""
     if hashlib.sha256(value).hexdigest() != row.sha256:
         raise JobError(

@@ -32,7 +32,7 @@ from pipeline.sums import stored_records
 
 FILE = "codebook/codebooks.npz"
 _SEEDING_ROWS = 20_000  # descriptors held in memory to choose the first centroids
-_SAMPLED = "codebook/descriptors"
+SAMPLED = "codebook/descriptors"
 
 
 def load_codebooks(context: Context) -> Codebooks:
@@ -53,13 +53,13 @@ def _codebook(context: Context, progress: Progress) -> dict[str, Any]:
     learned = context.config.features.learned()
     if not learned:
         return {"learned": [], "digest": ""}
-    counts = _sample(context, progress)
+    counts = sample_descriptors(context, progress)
     made = _learn(context, progress, learned, counts["sampled"])
-    context.store.delete(_SAMPLED)
+    context.store.delete(SAMPLED)
     return {"learned": sorted(learned), "counts": counts, **made}
 
 
-def _sample(context: Context, progress: Progress) -> dict[str, int]:
+def sample_descriptors(context: Context, progress: Progress) -> dict[str, int]:
     """Run the job that samples descriptors of training images."""
     left = selecting.left_after(context, "features")
     n_train = sum(1 for _ in train_rows(context, rows(context.images.store), left))
@@ -72,9 +72,10 @@ def _sample(context: Context, progress: Progress) -> dict[str, int]:
     args += selecting.job_option(context, "features")
     chosen = selecting.chosen(context, "features")
     expected = len(chosen.images) if chosen else manifest_of(CATALOG, context)["rows"]
+    reads = selecting.inputs_of(context, "features", CODEBOOK.name)
     counts = run_step_job(
-        context, progress, CODEBOOK, MRSampleDescriptors, selecting.inputs_of(context, "features"),
-        ("read", expected), args, into=(context.store, _SAMPLED),
+        context, progress, CODEBOOK, MRSampleDescriptors, reads.uris, ("read", expected),
+        [*args, *reads.args], into=(context.store, SAMPLED), jobconf=reads.jobconf,
     )  # fmt: skip
     parts = {name: counts.get(name, 0) for name in ("sampled", "passed_over", "skipped")}
     check_counts("codebook", "images", expected, parts)
@@ -88,38 +89,55 @@ def _learn(
     n_images: int,
 ) -> dict[str, Any]:
     """Whiten, seed, and run rounds until the number of them that is asked for."""
-    from models.codebook_learning import seed, updated, whitening
-
-    facts = context.config.features.codebook_facts()
-    sums = _round(context, progress, None, n_images)
-    books = Codebooks({name: whitening(f, sums[name]) for name, f in learned.items()}, facts)
-    for name, feature in learned.items():
-        sample = _seeding_sample(context.store, name, feature)
-        books[name] = seed(feature, books[name], sample, context.config.data.seed)
-    objectives: dict[str, list[float]] = {name: [] for name in learned}
-    for number in range(1, context.config.codebooks.rounds + 1):
-        context.store.write(FILE, [books.to_bytes()])
-        sums = _round(context, progress, FILE, n_images)
-        for name, feature in learned.items():
-            books[name], objective = updated(feature, books[name], sums[name])
-            objectives[name].append(objective)
-        told = ", ".join(f"{name} {values[-1]:.4f}" for name, values in objectives.items())
-        progress.note(f"round {number} of {context.config.codebooks.rounds}: {told}")
+    books = seeded(context, progress, learned, n_images)
+    objectives = improve(context, progress, books, n_images)
     context.config.features.require(books)
     context.store.write(FILE, [books.to_bytes()])
     return {"digest": books.digest(), "objectives": objectives}
 
 
-def _round(
+def seeded(
+    context: Context, progress: Progress, learned: dict[str, LearnedFeature], n_images: int
+) -> Codebooks:
+    """Return the codebooks that the rounds start from."""
+    from models.codebook_learning import seed, whitening
+
+    facts = context.config.features.codebook_facts()
+    sums = sums_of_round(context, progress, None, n_images)
+    books = Codebooks({name: whitening(f, sums[name]) for name, f in learned.items()}, facts)
+    for name, feature in learned.items():
+        sample = _seeding_sample(context.store, name, feature)
+        books[name] = seed(feature, books[name], sample, context.config.data.seed)
+    return books
+
+
+def improve(
+    context: Context, progress: Progress, books: Codebooks, n_images: int
+) -> dict[str, list[float]]:
+    """Change codebooks by all rounds; return each round's objective, by feature."""
+    from models.codebook_learning import updated
+
+    learned = context.config.features.learned()
+    objectives: dict[str, list[float]] = {name: [] for name in learned}
+    for number in range(1, context.config.codebooks.rounds + 1):
+        context.store.write(FILE, [books.to_bytes()])
+        sums = sums_of_round(context, progress, FILE, n_images)
+        for name, feature in learned.items():
+            books[name], objective = updated(feature, books[name], sums[name])
+            objectives[name].append(objective)
+        told = ", ".join(f"{name} {values[-1]:.4f}" for name, values in objectives.items())
+        progress.note(f"round {number} of {context.config.codebooks.rounds}: {told}")
+    return objectives
+
+
+def sums_of_round(
     context: Context, progress: Progress, codebooks: str | None, n_images: int
 ) -> dict[str, Sums]:
     """Make the pass of one round; return its sums by feature."""
     args = [*features_option(context)]
     args += ["--codebooks", context.store.uri(codebooks)] if codebooks else []
     n_records = n_images * len(context.config.features.learned())
-    sums, counts = run_pass(
-        context, progress, CODEBOOK, MRLearnCodebooks, _SAMPLED, n_records, args
-    )
+    sums, counts = run_pass(context, progress, CODEBOOK, MRLearnCodebooks, SAMPLED, n_records, args)
     check_counts("codebook", "sampled records", n_records, {"read": counts.get("read", 0)})
     by_feature: dict[str, Sums] = {}
     for name, array in sums.items():
@@ -133,7 +151,7 @@ def _seeding_sample(store: Store, name: str, feature: LearnedFeature) -> NDArray
     length = feature.descriptor_length()
     found: list[tuple[bytes, NDArray[np.float32]]] = []
     n_rows = 0
-    files = store.files(_SAMPLED)
+    files = store.files(SAMPLED)
     for key, value in stored_records(store, files, "holds no descriptors; run the step again"):
         if not key.startswith(f"{name}\t"):
             continue

@@ -11,7 +11,7 @@ from typing import Any
 
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
-from pipeline import existing
+from pipeline import existing, extras, hbase_store
 from pipeline.config import CONFIG_FILE, VAR, Config, find_config
 from pipeline.full import STEP_NAMES, full, plan_of, require_same, some_steps
 from pipeline.images import Images, check_name, images_at, name_of
@@ -50,7 +50,8 @@ def _step(args: Namespace) -> dict[str, Any]:
 
 
 def _images(run: Run) -> Images:
-    return images_at(run.images, existing_cluster(run) if run.cluster else None)
+    on_cluster = run.runner == "hadoop"
+    return images_at(run.images, existing_cluster(run) if on_cluster else None)
 
 
 def _stored(run: Run) -> int:
@@ -73,6 +74,7 @@ def _ingested(run: Run, before: int) -> dict[str, Any]:
         "quarantined": reports["catalog"]["by_reason"],
         "refused_members": reports["ingest"]["refused"],
         "bundles": reports["bundle"]["bundles"],
+        "table": reports["bundle"].get("table"),
         "seconds": {name: report["seconds"] for name, report in reports.items()},
         "warnings": reports["ingest"]["warnings"],
     }
@@ -94,16 +96,17 @@ def _run(args: Namespace) -> Run:
     config = Config.load(find_config(args.config) if args.config else CONFIG_FILE)
     data = data or str(SAMPLE)
     runner = args.runner or "hadoop"
+    in_hbase = config.data.store == "hbase"
     return Run(
         run_id=check_run_id(args.run_id) if args.run_id else new_run_id(config, data),
         data=data,
         runner=runner,
         config=config.to_dict(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        cluster=(args.cluster or args.name) if runner == "hadoop" else "",
+        cluster=(args.cluster or args.name) if runner == "hadoop" or in_hbase else "",
         cluster_options=_kept_options(args),
         allow_damaged=args.allow_damaged,
-        images=check_name(args.images) if args.images else name_of(data),
+        images=check_name(args.images) if args.images else name_of(data, in_hbase=in_hbase),
         where=_where(args),
     )
 
@@ -121,7 +124,13 @@ def _absolute(data: str) -> str:
 
 def _prepare(run: Run) -> None:
     """Refuse at the start what this machine cannot do, and make the sample if it is the data."""
-    Config.from_dict(run.config).features.repair.require()
+    config = Config.from_dict(run.config)
+    config.features.repair.require()
+    if config.data.store == "hbase":
+        extras.require("hbase", hbase_store.STORE)
+        if run.runner == "hadoop" and existing.EXISTING not in run.cluster_options:
+            components = run.cluster_options.get("components") or []
+            run.cluster_options["components"] = sorted({*components, "hbase"})
     _make_sample(run)
 
 

@@ -20,12 +20,15 @@ from mr_jobs.lib.features.base import is_integer
 CONFIG_FILE = ROOT / "pipeline.toml"
 CONFIGS = ROOT / "configs"
 VAR = ROOT / "var"
+STORES = ("bundles", "hbase")
 _TABLES = ("data", "repair", "duplicates", "features", "codebooks", "model", "passes")
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """The table [data]: shares are fractions of the images, `bundle_mb` is 2^20 bytes.
+
+    `store` says what a new image store keeps its images in: `bundles`, or rows of `hbase`.
 
     Raises
     ------
@@ -37,6 +40,7 @@ class DataSettings:
     test_fraction: float = 0.0
     seed: int = 0
     bundle_mb: int = 128
+    store: str = STORES[0]
 
     def __post_init__(self) -> None:
         shares = (self.val_fraction, self.test_fraction)
@@ -44,6 +48,10 @@ class DataSettings:
             raise ConfigError(
                 "pipeline.toml: [data] val_fraction and test_fraction are shares from 0, below 1 "
                 f"together, not {shares}"
+            )
+        if self.store not in STORES:
+            raise ConfigError(
+                f"pipeline.toml: [data] store is {' or '.join(STORES)}, not {self.store!r}"
             )
         for name, least in (("seed", 0), ("bundle_mb", 1)):
             value = getattr(self, name)

@@ -10,15 +10,19 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from mr_jobs.image_job import ImageJob
 from mr_jobs.lib.imagenet import UNLABELLED
 from mr_jobs.lib.shown import shown
 from mr_jobs.mr_bundle_images import MRBundleImages
 from mr_jobs.mr_catalog_images import MRCatalogImages
-from pipeline import catalog
+from mr_jobs.mr_put_images import MRPutImages
+from pipeline import catalog, hbase_store
+from pipeline.image_jobs import LISTS, input_of_batch
 from pipeline.ingest import ingest, new_sources
 from pipeline.layouts import RawData
-from pipeline.ledger import Batch
+from pipeline.ledger import Batch, Ledger
 from pipeline.progress import Progress
+from pipeline.run_cluster import existing_cluster
 from pipeline.step import Context, Step
 from pipeline.step_job import check_counts, run_step_job
 from pipeline.stores import Store
@@ -29,13 +33,20 @@ _MB = 1 << 20
 def _pending(context: Context) -> bool:
     ledger = context.ledger()
     return (
-        any(batch.state == "open" for batch in ledger.batches)
+        hbase_store.is_other(context.images, context.config.data.store)  # the step refuses it
+        or any(batch.state == "open" for batch in ledger.batches)
         or ledger.tables != ledger.tables_of(context.annotation_facts)
         or bool(new_sources(context.data, ledger, context.source_facts))
     )
 
 
 def _ingest(context: Context, progress: Progress) -> dict[str, Any]:
+    run = context.run
+    hbase_store.choose(
+        context.images,
+        context.config.data.store,
+        lambda: existing_cluster(run) if run.cluster else None,
+    )
     ledger = ingest(
         context.data,
         context.images.store,
@@ -78,6 +89,9 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
     side_files = ["--synsets", store.uri("side/synsets.txt")] if context.data.words else []
     if context.cluster:
         side_files += ["--webhdfs", context.cluster.webhdfs_url]
+    place = hbase_store.place_of(context.images)
+    if place and any(batch.state == "planned" and batch.images for batch in ledger.batches):
+        _make_table(place, ledger, progress)
     for batch in ledger.batches:
         if batch.state != "planned":
             continue
@@ -89,20 +103,32 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
             store.delete(name)  # of a bundling that was interrupted
         plan, made = f"plan/{batch.name}", f"work/bundles-{batch.name}"
         followed = ("bundled", batch.images)
+        job: type[ImageJob] = MRPutImages if place else MRBundleImages
+        args = ["--hbase", str(place.address), "--batch", batch.name] if place else []
         counts = run_step_job(
-            context, progress, BUNDLE, MRBundleImages, [store.uri(plan)], followed, side_files,
+            context, progress, BUNDLE, job, [store.uri(plan)], followed, [*side_files, *args],
             into=(store, made),
         )  # fmt: skip
         found = {"bundled": counts.get("bundled", 0)}
         check_counts("bundle", "images of the raw sources", batch.images, found)
-        _move(store, made, "bundles", batch, ".seq")
+        if place:
+            store.delete(made)
+        else:
+            _move(store, made, "bundles", batch, ".seq")
         batch.state = "bundled"
         batch.counts = Counter(counts)
         ledger.save(store)
         store.delete(plan)
         store.delete(f"raw/{batch.name}")  # from here on the images are stored once
     bundles = len(store.files("bundles"))
-    return {"counts": dict(ledger.counted("counts")), "bundles": bundles}
+    table = {"table": place.table} if place else {}
+    return {"counts": dict(ledger.counted("counts")), "bundles": bundles, **table}
+
+
+def _make_table(place: hbase_store.Place, ledger: Ledger, progress: Progress) -> None:
+    fresh = not any(batch.state == "bundled" and batch.images for batch in ledger.batches)
+    if hbase_store.make_table(place, fresh=fresh):
+        progress.note(f"table {place.table} of HBase, in {hbase_store.REGIONS} regions")
 
 
 def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
@@ -115,14 +141,15 @@ def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
         for name in _of_batch(store, "catalog", batch):
             store.delete(name)  # of other settings, or interrupted
         made = f"work/catalog-{batch.name}"
-        inputs = [store.uri(name) for name in _of_batch(store, "bundles", batch)]
-        followed = ("catalogued", batch.images)
+        reads = input_of_batch(context.images, batch)
         counts = run_step_job(
-            context, progress, CATALOG, MRCatalogImages, inputs, followed, args, into=(store, made)
-        )
+            context, progress, CATALOG, MRCatalogImages, reads.uris, ("catalogued", batch.images),
+            [*args, *reads.args], into=(store, made), jobconf=reads.jobconf,
+        )  # fmt: skip
         parts = {name: counts.get(name, 0) for name in ("kept", "quarantined")}
         check_counts("catalog", "bundled", batch.images, parts)
         _move(store, made, "catalog", batch, ".tsv")
+        store.delete(LISTS)
         batch.catalogued = settings
         batch.catalog_counts = Counter(counts)
         ledger.save(store)

@@ -45,7 +45,9 @@ def shares_of(context: Context) -> tuple[int, float, float]:
 
 def split_facts(context: Context) -> list[object]:
     """Return what the division depends on, as JSON values."""
-    return [asdict(context.config.data), context.config.duplicates.leaks]
+    data = asdict(context.config.data)
+    del data["store"]  # where images are kept divides nothing
+    return [data, context.config.duplicates.leaks]
 
 
 def train_rows(

@@ -25,11 +25,11 @@ def _features(context: Context, progress: Progress) -> dict[str, Any]:
     args = [*features_option(context), *codebooks_option(context)]
     args += selecting.job_option(context, "features")
     followed = ("read", expected)
-    inputs = selecting.inputs_of(context, "features")
-    into = (context.store, FEATURES.makes)
+    reads = selecting.inputs_of(context, "features", FEATURES.name)
     counts = run_step_job(
-        context, progress, FEATURES, MRExtractFeatures, inputs, followed, args, into=into
-    )
+        context, progress, FEATURES, MRExtractFeatures, reads.uris, followed, [*args, *reads.args],
+        into=(context.store, FEATURES.makes), jobconf=reads.jobconf,
+    )  # fmt: skip
     parts = {name: counts.get(name, 0) for name in ("featurized", "skipped")}
     check_counts("features", "selected" if chosen else "bundled", expected, parts)
     check_counts("features", "kept by the catalogue", kept, {"featurized": parts["featurized"]})

@@ -16,7 +16,7 @@ from typing import Any
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
-from pipeline import yarn
+from pipeline import hbase_store, yarn
 from pipeline.config import Config, fingerprint
 from pipeline.data_steps import INGEST
 from pipeline.images import images_at
@@ -47,7 +47,7 @@ def full(run: Run, *, keep: bool) -> dict[str, Any]:
     The cluster that this run made is destroyed at the end, also after an error or Ctrl-C, unless
     `keep`; one that was there before is left alone.
     """
-    with _interrupts_as_errors(), _only_driver(run):
+    with interrupts_as_errors(), only_driver(run):
         if _is_finished(run):
             return _finished(run)
         if run.runner != "hadoop":
@@ -217,7 +217,7 @@ def some_steps(names: Sequence[str], run: Run) -> None:
                 "--runner local"
             )
     context = open_context(run, cluster)
-    with _interrupts_as_errors(), _only_driver(run):
+    with interrupts_as_errors(), only_driver(run):
         for name in names:
             timed(STEPS[name], context)
 
@@ -250,12 +250,12 @@ def _intermediate_outputs(run: Run, *, keep: bool) -> Iterator[None]:
     if not keep:
         run.forget_work()
         if run.made_images:
-            images.store.delete("")
+            hbase_store.remove(images)
             shutil.rmtree(images.cache, ignore_errors=True)
 
 
 @contextmanager
-def _only_driver(run: Run) -> Iterator[None]:
+def only_driver(run: Run) -> Iterator[None]:
     """Let one process at a time work on a run; the lock ends with the process."""
     clusters.LOCKS_DIR.mkdir(parents=True, exist_ok=True)
     with (clusters.LOCKS_DIR / f"run-{run.run_id}").open("w") as file:
@@ -270,7 +270,7 @@ def _only_driver(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_as_errors() -> Iterator[None]:
+def interrupts_as_errors() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into what Ctrl-C is, so that the cluster is destroyed on the way."""
     own = os.getpid()
 

@@ -62,21 +62,23 @@ class GroupPlan:
             if member.refused:
                 self._refuse(source, member.name, member.refused)
                 continue
-            if not self._is_new(source, raw, empty, seen):
+            like = _range_of(source, raw, empty)
+            if not self._is_new(source, raw, like, seen):
                 self.bundles.skip()
                 continue
             self.images += 1
             if source.split == "train":
                 self.classes[source.wnid or raw.label] += 1
-            like = empty
-            if raw.path is None:
+            if source.kind == "landing":
+                offset, length = member.data_offset, member.size
+            elif raw.path is None:
                 offset, length = member.offset + shift, member.end - member.offset
             elif files is None:
                 offset, length = 0, member.size
-                like = empty._replace(uri=uri_of(raw.path), name=member.name)
+                like = like._replace(uri=uri_of(raw.path), name=member.name)
             else:
                 offset, length = files.add(member.name, raw.path, member.size)
-            if source.wnid:
+            if source.wnid or source.kind == "landing":
                 self.bundles.add(like, offset, length)
             else:
                 key = label_key(like, member.name)
@@ -85,6 +87,8 @@ class GroupPlan:
     def _is_new(self, source: RawSource, raw: RawMember, empty: RawRange, seen: set[str]) -> bool:
         """Say whether an image is new; one whose name is taken by another is refused."""
         name = raw.member.name
+        if source.kind == "landing":
+            return self._is_newly_landed(source, raw, str(key_of(empty, name, {}, self._synsets)))
         file_name = file_name_of(empty, name)
         if file_name in seen:
             self._refuse(source, name, "same_name")
@@ -94,12 +98,21 @@ class GroupPlan:
             return True
         key = key_of(empty, name, {label_key(empty, name): raw.label}, self._synsets)
         there = self.known_images.content_of(str(key))
+        return there is None or self._is_known(source, raw, there)
+
+    def _is_newly_landed(self, source: RawSource, raw: RawMember, key: str) -> bool:
+        """Say whether an image came for the first time: Flume may deliver one more than once."""
+        there = self.known_images.content_of(key)
         if there is None:
-            return True
+            self.known_images.expect(key, lambda: content_hash(_content(source, raw)))
+        return there is None or self._is_known(source, raw, there)
+
+    def _is_known(self, source: RawSource, raw: RawMember, there: int) -> bool:
+        """Count an image whose key is taken, or refuse it if its content is another."""
         if there == content_hash(_content(source, raw)):
             self.known += 1
         else:
-            self._refuse(source, name, "changed")
+            self._refuse(source, raw.member.name, "changed")
         return False
 
     def _refuse(self, source: RawSource, name: str, reason: str) -> None:
@@ -107,8 +120,16 @@ class GroupPlan:
         self.refused_lines.write(f"{source.name}\t{safe_name(name)}\t{reason}\n".encode())
 
 
+def _range_of(source: RawSource, raw: RawMember, empty: RawRange) -> RawRange:
+    """Return what an image's range is like: one in a landing file has a class of its own."""
+    if source.kind != "landing":
+        return empty
+    return empty._replace(name=raw.member.name, wnid=raw.label)
+
+
 def _empty_range(source: RawSource, uri: str, files: TarOfFiles | None) -> RawRange:
     kind = {"tar": "tar", "webdataset": "labelled", "folder": "file" if files is None else "tar"}
+    kind["landing"] = "file"
     prefix = "" if source.kind == "folder" else source.prefix
     return RawRange(uri, 0, 0, source.split, source.wnid, 1, kind[source.kind], prefix)
 

@@ -42,14 +42,17 @@ class Images:
     cache: Path
 
 
-def name_of(data: str) -> str:
+def name_of(data: str, *, in_hbase: bool = False) -> str:
     """Name the image store of a data set: the last part of its path, and a hash of the whole.
+
+    One of the same data whose images are in HBase is another.
 
     >>> name_of("/data/ILSVRC 2012")
     'ILSVRC-2012-330899'
     """
     last = re.sub(r"[^A-Za-z0-9._-]+", "-", data.rstrip("/").rpartition("/")[2]).strip("-._")
-    return f"{last[:60] or 'data'}-{hashlib.sha256(data.encode()).hexdigest()[:6]}"
+    name = f"{last[:60] or 'data'}-{hashlib.sha256(data.encode()).hexdigest()[:6]}"
+    return f"{name}-hbase" if in_hbase else name
 
 
 def check_name(name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mr_jobs.lib.errors import ConfigError
+from pipeline import hbase_store
 from pipeline.images import add_images_options, cluster_of, images_at, names, open_images, writing
 from pipeline.ledger import Ledger
 
@@ -43,6 +44,7 @@ def run(args: Namespace) -> dict[str, Any]:
             {
                 "name": name,
                 "images": ledger.total("images"),
+                "table": hbase_store.table_of(images),
                 "batches": len(ledger.batches),
                 "bundles": len(images.store.files("bundles")),
                 "raw_bytes": ledger.total("raw_bytes"),
@@ -64,7 +66,7 @@ def _remove(args: Namespace) -> dict[str, Any]:
     if typed != images.name:
         raise ConfigError(f"nothing is removed: give the image store's name, --yes {images.name}")
     with writing(images):
-        images.store.delete("")
+        hbase_store.remove(images)
         shutil.rmtree(images.cache, ignore_errors=True)
     return {"removed": images.name}
 
@@ -78,7 +80,5 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"no image stores on {result['where']}; `bin/pipeline ingest DATA` makes one"
     for s in result["image_stores"]:
         state = "" if s["complete"] else "  (not complete: ingest again)"
-        yield (
-            f"{s['name']}  {s['images']} images in {s['bundles']} bundles of {s['batches']} "
-            f"ingests{state}"
-        )
+        where = f"HBase's table {s['table']}" if s["table"] else f"{s['bundles']} bundles"
+        yield f"{s['name']}  {s['images']} images in {where} of {s['batches']} ingests{state}"

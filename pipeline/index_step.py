@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline import index
 from pipeline.evaluate_step import EVALUATE, TESTED, predictions_file
+from pipeline.hbase_predictions import note_predictions
 from pipeline.images import Images
 from pipeline.progress import Progress
 from pipeline.step import Context, Step
@@ -30,6 +31,7 @@ def _index(context: Context, progress: Progress) -> dict[str, Any]:
         path = predictions_file(context, split)
         if path.stat().st_size:
             images.store.write(f"{folder}/{split}.tsv", _chunks(path))
+    note_predictions(images, run_id, [predictions_file(context, split) for split in TESTED])
     loaded = index.load(images, None, progress)
     for name, rows in errors_of(images, run_id).items():
         target = context.run.dir / INDEX.makes / f"{name}.json"

@@ -21,6 +21,7 @@ from pipeline.group_plan import GroupPlan, uri_of
 from pipeline.hdfspath import HdfsPath
 from pipeline.in_order import InOrder
 from pipeline.known import KnownImages
+from pipeline.landed import expect_uncatalogued
 from pipeline.layouts import RawData, RawPath, RawSource
 from pipeline.ledger import Batch, Ledger
 from pipeline.progress import Progress
@@ -147,6 +148,8 @@ class _Ingest:
 
         What is planned here is sent and written by one other thread, in the same order.
         """
+        if any(source.kind == "landing" for source in sources):
+            expect_uncatalogued(self._known, self._store, self._ledger, self._data)
         total = sum(self._facts[source.name].n_bytes for source in sources)
         most_bytes = self._bundle_bytes * GROUP_BUNDLES
         groups = grouped(sources, self._facts, most_bytes, same_split)

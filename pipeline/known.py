@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +27,24 @@ class KnownImages:
         order = np.argsort(np.array(keys, np.uint64))
         self._keys: NDArray[np.uint64] = np.array(keys, np.uint64)[order]
         self._contents: NDArray[np.uint64] = np.array(contents, np.uint64)[order]
+        self._expected: dict[str, Callable[[], int]] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def content_of(self, key: str) -> int | None:
         """Return the content's hash of the image with this key; None if it is not there."""
+        if key in self._expected:
+            return self._expected[key]()
         wanted = np.uint64(_first_8(hashlib.sha256(key.encode()).digest()))
         at = int(np.searchsorted(self._keys, wanted))
         if at == len(self._keys) or self._keys[at] != wanted:
             return None
         return int(self._contents[at])
+
+    def expect(self, key: str, content: Callable[[], int]) -> None:
+        """Note an image that is planned but not catalogued yet; `content` tells its hash."""
+        self._expected[key] = content
 
 
 def content_hash(encoded: bytes) -> int:

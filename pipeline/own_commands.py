@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from pipeline import (
+    bench_store_command,
     compare_command,
     credentials_command,
     doctor_command,
@@ -12,6 +13,9 @@ from pipeline import (
     explain_command,
     get_command,
     images_command,
+    lab_command,
+    land_command,
+    mahout_command,
     plan_command,
     predict_command,
     quarantine_command,
@@ -19,6 +23,10 @@ from pipeline import (
     report_command,
     restart_command,
     scale_command,
+    shell_command,
+    spark_command,
+    sqoop_command,
+    ui_command,
     verify_command,
 )
 
@@ -36,7 +44,15 @@ OWN_COMMANDS: dict[str, ModuleType] = {
     "verify": verify_command,
     "quarantine": quarantine_command,
     "images": images_command,
+    "land": land_command,
+    "sqoop": sqoop_command,
+    "shell": shell_command,
+    "ui": ui_command,
+    "lab": lab_command,
+    "bench-store": bench_store_command,
     "restart": restart_command,
     "scale": scale_command,
+    "spark": spark_command,
+    "mahout": mahout_command,
     "credentials": credentials_command,
 }

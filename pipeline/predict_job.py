@@ -10,7 +10,7 @@ import json
 import uuid
 from argparse import Namespace
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -27,12 +27,14 @@ from mr_jobs.model_file import MODEL_ARRAYS, to_bytes
 from mr_jobs.mr_predict_images import MRPredictImages
 from pipeline import selecting
 from pipeline.cluster import Cluster
+from pipeline.image_jobs import job_input
 from pipeline.images import cluster_of, open_images
 from pipeline.job_arguments import JobSpec
 from pipeline.jobs import run_job
 from pipeline.ledger import Ledger
 from pipeline.predict_files import new_table, require_some, summary, top_k_of
 from pipeline.progress import Progress
+from pipeline.report_command import saved_run
 from pipeline.step_job import check_counts
 from pipeline.stores import HdfsStore, LocalStore, Store
 
@@ -100,6 +102,7 @@ class Source:
     folder: str
     args: list[str] = field(default_factory=list)
     n_images: int | None = None
+    jobconf: Sequence[str] = ()
 
 
 def stored_images(args: Namespace) -> Source:
@@ -112,21 +115,24 @@ def stored_images(args: Namespace) -> Source:
     """
     images = open_images(args)
     store, folder = images.store, f"work/predict-{uuid.uuid4().hex[:8]}"
-    bundles = store.files("bundles")
-    if not bundles:
+    n_images = Ledger.load(store).counted("counts")["bundled"]
+    if not n_images:
         raise ConfigError(
-            f"the image store {images.name} holds no bundles; run `bin/pipeline ingest`"
+            f"the image store {images.name} holds no images; run `bin/pipeline ingest`"
         )
-    if args.where is None:
-        n_images = Ledger.load(store).counted("counts")["bundled"]
-        return Source(
-            images.name, store, images.cluster, [store.uri("bundles")], folder, [], n_images
-        )
-    found = selecting.choose(images, args.where, "predict")
-    store.write(f"{folder}/selection", [found.images.to_bytes()])
-    inputs = [store.uri(name) for name in bundles if name.rpartition("/")[2] in found.bundles]
-    option = ["--selection", store.uri(f"{folder}/selection")]
-    return Source(images.name, store, images.cluster, inputs, folder, option, len(found.images))
+    options: list[str] = []
+    bundles = None
+    if args.where is not None:
+        found = selecting.choose(images, args.where, "predict")
+        store.write(f"{folder}/selection", [found.images.to_bytes()])
+        options = ["--selection", store.uri(f"{folder}/selection")]
+        n_images, bundles = len(found.images), found.bundles
+    reads = job_input(images, store, f"{folder}/rows", bundles)
+    if reads.args:  # images are rows: what is said of them is noted there
+        options += [*reads.args, "--noted-as", saved_run(args.run).name]
+    return Source(
+        images.name, store, images.cluster, reads.uris, folder, options, n_images, reads.jobconf
+    )
 
 
 def given_bundles(args: Namespace, here: Path) -> Source:
@@ -229,7 +235,7 @@ def run_predict_job(  # what a job is made of
         store=store,
         output=output,
         args=[*_model_options(served, tmp), "--top-k", str(top_k), *source.args],
-        jobconf=[f"mapreduce.job.reduces={1 + n_images // _IMAGES_A_REDUCER}"],
+        jobconf=[f"mapreduce.job.reduces={1 + n_images // _IMAGES_A_REDUCER}", *source.jobconf],
         total=n_images,
     )
     found = run_job(spec, runner, source.name, progress, source.cluster).counters

@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mr_jobs.hbase_images import RowWriter
 from mr_jobs.lib import truncated
 from mr_jobs.lib.errors import ConfigError, DataError, ImageError
 from mr_jobs.lib.features import FeatureSpec
+from mr_jobs.lib.hbase_rows import metadata_cells
 from mr_jobs.lib.imagenet import QUARANTINE
 from mr_jobs.lib.images import decode_probed, probe
 from mr_jobs.lib.judge import catalog_row
 from mr_jobs.lib.magick import decode_with_magick
 from mr_jobs.lib.records import CatalogRow
-from pipeline import catalog
+from pipeline import catalog, hbase_store
 from pipeline.images import Images
 from pipeline.ledger import Batch, Ledger
 from pipeline.progress import Progress
@@ -184,10 +186,21 @@ class Retry:
                     for row in _rows(store, name)
                 )
                 store.write(name, (f"{row.to_line()}\n".encode() for row in new))
+                self._note_rows(row.new for row in changed.values())
             yield from changed.values()
             progress.update(number + 1, len(files), "bundles")
         if self.apply:
             self._note(ledger)
+
+    def _note_rows(self, rows: Iterable[CatalogRow]) -> None:
+        """Put new verdicts into the images' rows, if images are rows of HBase."""
+        place = hbase_store.place_of(self.images)
+        if place:
+            with place.open() as table:
+                writer = RowWriter(table)
+                for row in rows:
+                    writer.put(row.key, metadata_cells(row))
+                writer.flush()
 
     def _check_code(self, batches: Iterable[Batch]) -> None:
         wanted = self._code(self.spec.decoding())

@@ -15,6 +15,7 @@ from pipeline.layouts import (
     RawSource,
     checked_members,
     folder_files,
+    landed_members,
     webdataset_labels,
 )
 
@@ -51,6 +52,9 @@ def raw_members(source: RawSource, data: RawData, *, allow_damaged: bool) -> Ite
     if source.kind == "webdataset":
         shard = webdataset_labels(source, data.wnids, data.warnings, allow_damaged=allow_damaged)
         yield from (RawMember(member, label) for member, label in shard)
+        return
+    if source.kind == "landing":
+        yield from (RawMember(member, label) for member, label in landed_members(source))
         return
     members = (
         _files(source)

@@ -1,8 +1,9 @@
-"""Read images out of bundles by their places in the catalogue: exact ranges, a few at a time.
+"""Read images by their places in the catalogue, a few at a time: exact ranges out of bundles.
 
 A range holds an image's bytes and not its record's head, which the catalogue's row makes needless.
 In HDFS it takes one request: the DataNode that WebHDFS sends the first reader of a bundle to is
-asked directly for its other ranges, since a bundle is one block.
+asked directly for its other ranges, since a bundle is one block. What is in HBase is read by
+`pipeline.hbase_reading`.
 
 Source: the WebHDFS REST API of Hadoop, operation OPEN; a DataNode answers it on the address that
 the NameNode's redirection names, and closes the connection.
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException
 from itertools import islice
 from pathlib import Path
@@ -25,7 +27,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from mr_jobs.lib.errors import ClusterError, DataError
 from mr_jobs.lib.records import CatalogRow
-from pipeline import cluster_http
+from pipeline import cluster_http, hbase_store
+from pipeline.hbase_reading import Rows, requests_of
 from pipeline.images import Images
 from pipeline.stores import Store
 
@@ -45,6 +48,9 @@ class Found(NamedTuple):
     row: CatalogRow
     encoded: bytes
     problem: str | None
+
+
+_Answer = tuple[int, list[Found]]  # bytes that were read, and what they hold
 
 
 @dataclass
@@ -85,16 +91,28 @@ def read_images(images: Images, rows: Iterable[CatalogRow], traffic: Traffic) ->
     ClusterError
         If HDFS does not answer.
     """
+    place = hbase_store.place_of(images)
+    if place:
+        in_hbase = Rows(place)
+        with closing(in_hbase):
+            asked = (partial(_read_rows, in_hbase, each) for each in requests_of(rows))
+            yield from _side_by_side(asked, traffic)
+        return
     read_range: ReadRange
     if images.cluster:
         read_range = HdfsRanges(images.store, images.cluster.webhdfs_url)
     else:
         read_range = _local_ranges(images.store)
-    pending: deque[Future[tuple[int, list[Found]]]] = deque()
+    yield from _side_by_side((partial(_read, read_range, each) for each in _ranges(rows)), traffic)
+
+
+def _side_by_side(asked: Iterable[Callable[[], _Answer]], traffic: Traffic) -> Iterator[Found]:
+    """Yield what requests find, in their order, a few of them at a time."""
+    pending: deque[Future[_Answer]] = deque()
     pool = ThreadPoolExecutor(_THREADS)
     try:
-        for each in _ranges(rows):
-            pending.append(pool.submit(_read, read_range, each))
+        for ask in asked:
+            pending.append(pool.submit(ask))
             if len(pending) > 2 * _THREADS:
                 yield from _counted(pending.popleft().result(), traffic)
         while pending:
@@ -103,7 +121,12 @@ def read_images(images: Images, rows: Iterable[CatalogRow], traffic: Traffic) ->
         pool.shutdown(cancel_futures=True)
 
 
-def _counted(done: tuple[int, list[Found]], traffic: Traffic) -> list[Found]:
+def _read_rows(in_hbase: Rows, rows: list[CatalogRow]) -> _Answer:
+    n_bytes, read = in_hbase.read(rows)
+    return n_bytes, [Found(*each) for each in read]
+
+
+def _counted(done: _Answer, traffic: Traffic) -> list[Found]:
     n_bytes, found = done
     traffic.requests += 1
     traffic.bytes += n_bytes
@@ -113,10 +136,10 @@ def _counted(done: tuple[int, list[Found]], traffic: Traffic) -> list[Found]:
 def _ranges(rows: Iterable[CatalogRow]) -> Iterator[_Range]:
     """Join images that lie close together: where what is between costs less than a request."""
     rows = iter(rows)
-    while window := sorted(islice(rows, _WINDOW_ROWS), key=lambda row: (row.bundle, row.offset)):
+    while window := sorted(islice(rows, _WINDOW_ROWS), key=lambda row: (row.bundle, row.span())):
         joined: _Range | None = None
         for row in window:
-            end = row.offset + row.length
+            _, end = row.span()
             start = end - row.bytes
             if joined and _joins(joined, row, start, end):
                 joined.end = max(joined.end, end)
@@ -138,7 +161,7 @@ def _joins(joined: _Range, row: CatalogRow, start: int, end: int) -> bool:
     return gap <= _FREE_GAP_BYTES or gaps <= _GAP_SHARE * (joined.image_bytes + row.bytes)
 
 
-def _read(read_range: ReadRange, each: _Range) -> tuple[int, list[Found]]:
+def _read(read_range: ReadRange, each: _Range) -> _Answer:
     """Read a range and cut it into its images; return also the bytes read."""
     try:
         if each.start < 0:
@@ -151,7 +174,7 @@ def _read(read_range: ReadRange, each: _Range) -> tuple[int, list[Found]]:
         return 0, [Found(row, b"", str(error)) for row in each.rows]
     found = []
     for row in each.rows:
-        at = row.offset + row.length - row.bytes - each.start
+        at = row.span()[1] - row.bytes - each.start
         encoded = bytes(data[at : at + row.bytes])
         intact = hashlib.sha256(encoded).hexdigest() == row.sha256
         problem = None if intact else f"its bytes in {row.bundle} are not those catalogued"

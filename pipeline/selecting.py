@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.selection import Selection
+from pipeline.image_jobs import LISTS, JobInput, job_input
 from pipeline.images import Images
 from pipeline.index import select_rows
 from pipeline.index.engine import state_of
@@ -94,12 +95,11 @@ def job_option(context: Context, step: str) -> list[str]:
     return ["--selection", context.store.uri(name)]
 
 
-def inputs_of(context: Context, step: str) -> list[str]:
-    """Return the bundles that a step's job has to read: only those with selected images."""
-    store, found = context.images.store, chosen(context, step)
-    names = store.files("bundles")
-    wanted = [n for n in names if found is None or n.rpartition("/")[2] in found.bundles]
-    return [store.uri("bundles")] if wanted == names else [store.uri(name) for name in wanted]
+def inputs_of(context: Context, step: str, job: str) -> JobInput:
+    """Return what a job over images has to read: only what holds images selected for a step."""
+    found = chosen(context, step)
+    bundles = None if found is None else found.bundles
+    return job_input(context.images, context.store, f"{LISTS}/{job}", bundles)
 
 
 def left_after(context: Context, last: str) -> Selection | None:

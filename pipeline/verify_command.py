@@ -10,19 +10,23 @@ from __future__ import annotations
 import io
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from mr_jobs.lib.audit import Figures, Stored, stored_images
 from mr_jobs.lib.errors import BundleError, ClusterError, IncompleteError, JobError
+from mr_jobs.lib.hbase_rows import SUFFIX
 from mr_jobs.lib.records import NULL, CatalogRow
 from mr_jobs.mr_verify_bundles import MRVerifyBundles
-from pipeline import catalog
+from pipeline import catalog, hbase_store
+from pipeline.audit import KINDS, Audit, Differences
 from pipeline.images import Images, add_images_options, open_images, writing
 from pipeline.job_arguments import JobSpec
 from pipeline.jobs import run_job
 from pipeline.progress import Progress
 from pipeline.stores import Store
+from pipeline.verify_rows import audits_of_rows, images_of_place
 
 if TYPE_CHECKING:
     from pipeline.arguments import Commands
@@ -30,9 +34,7 @@ if TYPE_CHECKING:
 _WORK = "work/verify"
 _TASK_BYTES = 1 << 29
 _ROWS_AT_ONCE = 200_000  # of the catalogue, of the bundles that are looked at together
-_NAMED = 1000  # images at most, of each kind, of a bundle; all are counted
-_SHOWN = 10  # likewise, to people
-_KINDS = ("missing", "added", "changed", "moved")
+_SHOWN = 10  # images at most, of each kind, of a bundle, to people
 
 
 def add_parser(commands: Commands) -> None:
@@ -53,7 +55,8 @@ def run(args: Namespace) -> dict[str, Any]:
 
     Returns
     -------
-    images: its name; bundles; verified, bytes: of the images that could be read; differing: of
+    images: its name; bundles: how many, or places in HBase; table: of its rows in HBase, or None;
+    verified, bytes: of the images that could be read; differing: of
     each bundle that is not as catalogued its name, the byte and the sentence of its first damage
     (None when it can be read), and missing, added, changed and moved images with their numbers.
 
@@ -77,35 +80,35 @@ def verify(images: Images, runner: str, progress: Progress) -> dict[str, Any]:
     catalogued: dict[str, Figures] = defaultdict(Figures)
     for row in catalog.rows(store):
         catalogued[row.bundle].add(_stored(row))
-    sizes = _sizes(store)
-    audits = _audits(images, sizes, catalogued, runner, progress)
-    if set(audits) != set(sizes):
-        raise JobError(f"verify: {len(audits)} bundles of {len(sizes)} were read; run it again")
-    expected = {name: catalogued.get(name, Figures()) for name in {*sizes, *catalogued}}
+    place = hbase_store.place_of(images)
+    if place:
+        audits = audits_of_rows(images, place, catalogued, runner, progress)
+    else:
+        sizes = _sizes(store)
+        audits = _audits(images, sizes, catalogued, runner, progress)
+        if set(audits) != set(sizes):
+            raise JobError(f"verify: {len(audits)} bundles of {len(sizes)} were read; run it again")
+    expected = {name: catalogued.get(name, Figures()) for name in {*audits, *catalogued}}
     odd = [
         name
         for name, figures in sorted(expected.items())
         if name not in audits or audits[name].problem or audits[name].figures != figures
     ]
     counts = {name: figures.n_images for name, figures in expected.items()}
+    stored = partial(images_of_place, place) if place else partial(_images_of, store)
     differing = [
-        each for group in _groups(odd, counts) for each in _compared(store, group, audits, progress)
+        each
+        for group in _groups(odd, counts)
+        for each in _compared(store, stored, group, audits, progress)
     ]
     return {
         "images": images.name,
-        "bundles": len(sizes),
+        "bundles": len(audits),
+        "table": place and place.table,
         "verified": sum(audit.figures.n_images for audit in audits.values()),
         "bytes": sum(audit.figures.n_bytes for audit in audits.values()),
         "differing": differing,
     }
-
-
-class _Audit(NamedTuple):
-    """What the job says of a bundle; figures are of the images before the damage, if any."""
-
-    figures: Figures
-    damaged_at: int | None
-    problem: str | None
 
 
 def _stored(row: CatalogRow) -> Stored:
@@ -131,7 +134,7 @@ def _audits(
     catalogued: Mapping[str, Figures],
     runner: str,
     progress: Progress,
-) -> dict[str, _Audit]:
+) -> dict[str, Audit]:
     """Run the job; return what it says of each bundle."""
     store, lists, output = images.store, f"{_WORK}/lists", f"{_WORK}/audits"
     store.delete(_WORK)
@@ -155,7 +158,7 @@ def _audits(
         with store.open(path) as file:
             for line in file:
                 name, *figures, at, problem = line.decode().rstrip("\n").split("\t")
-                audits[name] = _Audit(
+                audits[name] = Audit(
                     Figures.from_fields(*figures),
                     None if at == NULL else int(at),
                     None if problem == NULL else problem,
@@ -192,7 +195,11 @@ def _groups(names: Iterable[str], counts: Mapping[str, int]) -> Iterator[list[st
 
 
 def _compared(
-    store: Store, names: list[str], audits: Mapping[str, _Audit], progress: Progress
+    store: Store,
+    stored: Callable[[str], Iterable[Stored]],
+    names: list[str],
+    audits: Mapping[str, Audit],
+    progress: Progress,
 ) -> Iterator[dict[str, Any]]:
     """Say of each bundle what is not as catalogued."""
     rows: dict[str, list[Stored]] = {name: [] for name in names}
@@ -203,90 +210,63 @@ def _compared(
         progress.note(f"{name} differs from the catalogue; reading it image by image")
         audit = audits.get(name)
         problem = audit.problem if audit else f"{store.uri(f'bundles/{name}')}: no such file"
+        if not audit and name.endswith(SUFFIX):
+            problem = None  # a place is nothing without rows
         found: dict[str, Any] = {
             "bundle": name,
             "damaged_at": audit.damaged_at if audit else None,
             "problem": problem,
         }
-        differences = _Differences(rows.pop(name))
+        differences = Differences(rows.pop(name))
         if audit:
-            differences.read(store, name)
+            differences.compare(stored(name))
         yield found | differences.told()
 
 
-class _Differences:
-    """How the images of a bundle differ from its rows."""
-
-    def __init__(self, rows: Iterable[Stored]) -> None:
-        self._rows: dict[int, Stored] = {}  # by offset; in the end those not found where they say
-        self._twice: list[Stored] = []
-        for row in rows:
-            if self._rows.setdefault(row.offset, row) is not row:
-                self._twice.append(row)
-        self._odd: list[Stored] = []
-
-    def read(self, store: Store, name: str) -> None:
-        """Compare the bundle as far as it can be read, behind damage too."""
-        path = f"bundles/{name}"
-        try:
-            with store.open(path) as file:
-                for image in stored_images(file, store.uri(path), on_damage=lambda _: None):
-                    if self._rows.get(image.offset) == image:
-                        del self._rows[image.offset]
-                    else:
-                        self._odd.append(image)
-        except (BundleError, ClusterError):
-            return  # the job's sentence says what is wrong
-
-    def told(self) -> dict[str, Any]:
-        """Return the images by what is wrong with them, named and counted."""
-        kinds: dict[str, list[Stored]] = {kind: [] for kind in _KINDS}
-        rows: dict[str, list[Stored]] = defaultdict(list)
-        for row in (*self._rows.values(), *self._twice):
-            rows[row.key].append(row)
-        for image in self._odd:
-            if not rows[image.key]:
-                kinds["added"].append(image)
-                continue
-            same = rows[image.key].pop().sha256 == image.sha256
-            kinds["moved" if same else "changed"].append(image)
-        kinds["missing"] = [row for each in rows.values() for row in each]
-        return {
-            **{f"n_{kind}": len(found) for kind, found in kinds.items()},
-            **{
-                kind: [{"key": image.key, "offset": image.offset} for image in found[:_NAMED]]
-                for kind, found in kinds.items()
-            },
-        }
+def _images_of(store: Store, name: str) -> Iterator[Stored]:
+    """Yield the images of a bundle as far as it can be read, behind damage too."""
+    path = f"bundles/{name}"
+    try:
+        with store.open(path) as file:
+            yield from stored_images(file, store.uri(path), on_damage=lambda _: None)
+    except (BundleError, ClusterError):
+        return  # the job's sentence says what is wrong
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that say to people what came of it."""
     yield (
         f"verified   {result['verified']} images, {result['bytes']} bytes, "
-        f"in {result['bundles']} bundles of {result['images']}"
+        + (
+            f"in table {result['table']} of {result['images']}"
+            if result["table"]
+            else f"in {result['bundles']} bundles of {result['images']}"
+        )
     )
     for each in result["differing"]:
         yield f"differs    {_told(each)}"
-        for kind in _KINDS:
+        for kind in KINDS:
             for image in each[kind][:_SHOWN]:
-                yield f"  {kind:8} {image['key']} at byte {image['offset']}"
+                at = "" if image["offset"] is None else f" at byte {image['offset']}"
+                yield f"  {kind:8} {image['key']}{at}"
             if each[f"n_{kind}"] > _SHOWN:
                 yield f"  {kind:8} and {each[f'n_{kind}'] - _SHOWN} more"
 
 
 def _told(each: dict[str, Any]) -> str:
-    numbers = ", ".join(f"{each[f'n_{kind}']} {kind}" for kind in _KINDS if each[f"n_{kind}"])
+    numbers = ", ".join(f"{each[f'n_{kind}']} {kind}" for kind in KINDS if each[f"n_{kind}"])
     return f"{each['bundle']}: " + "; ".join(filter(None, [each["problem"], numbers]))
 
 
 def _complaint(result: dict[str, Any]) -> str:
     told = [_told(each) for each in result["differing"]]
-    share = f"{len(told)} of {result['bundles']} bundles"
-    first = next((image["key"] for kind in _KINDS for image in result["differing"][0][kind]), None)
+    what = "places in HBase" if result["table"] else "bundles"
+    share = f"{len(told)} of {result['bundles']} {what}"
+    first = next((image["key"] for kind in KINDS for image in result["differing"][0][kind]), None)
     named = f", first {first}" if first else ""
-    more = f" (and {len(told) - 1} more bundles)" if len(told) > 1 else ""
+    more = f" (and {len(told) - 1} more {what})" if len(told) > 1 else ""
     return (
         f"not as catalogued: {share}: {told[0]}{named}{more}; "
-        "put the bundle back from a copy, or ingest the data into a new image store"
+        + ("" if result["table"] else "put the bundle back from a copy, or ")
+        + "ingest the data into a new image store"
     )

@@ -1,12 +1,12 @@
--- One row an image of the bundles, kept or quarantined, as mr_jobs/mr_catalog_images.py saw it.
+-- One row an image of the bundles, or of HBase, kept or quarantined, as mr_jobs/mr_catalog_images.py saw it.
 -- The loader fills it from the files of directory `tsv`, whose columns are `tsv.columns`.
 CREATE TABLE images (
     image_id STRING COMMENT 'file name without its extension, e.g. n01440764_10026',
     wnid STRING COMMENT 'synset or class folder; unlabelled in a test split without labels; the reason where split is quarantine',
     key STRING COMMENT 'key of the record in the bundle: split/wnid/file name; unique',
-    bundle STRING COMMENT 'file name of the SequenceFile below bundles/',
-    offset BIGINT COMMENT 'where the record begins in the bundle, in bytes',
-    length BIGINT COMMENT 'length of the whole record in the bundle, in bytes',
+    bundle STRING COMMENT 'file name of the SequenceFile below bundles/; of a row of HBase <ingest>-<salt>.hbase',
+    offset BIGINT COMMENT 'where the record begins in the bundle, in bytes; NULL in HBase',
+    length BIGINT COMMENT 'length of the whole record in the bundle, in bytes; NULL in HBase',
     bytes BIGINT COMMENT 'length of the encoded image, in bytes',
     sha256 STRING COMMENT 'hash of the encoded image, 64 hexadecimal digits',
     width INT COMMENT 'pixels, as the header says, before the EXIF orientation is applied',

@@ -1,4 +1,4 @@
--- Images and bytes of each bundle, and how full it is beside the fullest one
+-- Images and bytes of each bundle, and how full it is beside the fullest one; places in HBase have no size
 SELECT
     b.bundle,
     b.n_images,

@@ -12,10 +12,13 @@ from mr_jobs.lib.sequencefile import OnDamage, Reader
 
 
 class Stored(NamedTuple):
-    """An image as it is in a bundle: where its record begins, its length in bytes, its SHA-256."""
+    """An image as it is in a bundle: where its record begins, its length in bytes, its SHA-256.
+
+    `offset` is None for a row of HBase.
+    """
 
     key: str
-    offset: int
+    offset: int | None
     n_bytes: int
     sha256: str
 

@@ -21,14 +21,17 @@ _EXTENSIONS = {
 
 
 def catalog_row(
-    key: str, location: tuple[str, int, int], encoded: bytes, spec: FeatureSpec
+    key: str,
+    location: tuple[str, int | None, int | None],
+    encoded: bytes,
+    spec: FeatureSpec,
 ) -> CatalogRow:
     """Judge an image and describe it by its row of the catalogue.
 
     Parameters
     ----------
     key : the image's key; one under `quarantine/` stays there for the reason that it names.
-    location : bundle, byte offset and length of its record.
+    location : bundle, byte offset and length of its record; of a row of HBase its place.
     encoded : the file's bytes.
     spec : of which `max_image_px` and `repair` count here.
     """

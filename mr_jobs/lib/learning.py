@@ -48,7 +48,7 @@ class DescriptorMoments:
 
     def add(self, descriptors: NDArray[np.float32]) -> None:
         """Add descriptors."""
-        rows = _rounded(descriptors, _RAW_GRID)
+        rows = on_grid(descriptors)
         self._n += len(rows)
         self._sum += rows.sum(axis=0)
         self._products += rows.T @ rows
@@ -125,6 +125,11 @@ class MixtureRound:
             "second": self._second,
             "log_likelihood": np.array([self._log_likelihood]),
         }
+
+
+def on_grid(descriptors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return descriptors as their moments take them: rounded to multiples of 1 / 4096."""
+    return _rounded(descriptors, _RAW_GRID)
 
 
 def _rounded(values: NDArray[np.float32], grid: int) -> NDArray[np.float64]:

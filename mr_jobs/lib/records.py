@@ -23,7 +23,8 @@ _PLACES = 1 << 56
 class CatalogRow(NamedTuple):
     """One image of the catalogue; the fields are the columns of the Hive table, in order.
 
-    `bundle`, `offset` (bytes) and `length` (bytes) say where its record is; sizes are in pixels as
+    `bundle`, `offset` (bytes) and `length` (bytes) say where its record is; of a row of HBase
+    `bundle` is its place (`hbase_rows.place_of`) and the others are None; sizes are in pixels as
     the file's header gives them, before its EXIF orientation is applied. `repairs` are the kinds of
     repair that its pixels need, sorted and separated by commas; `signature` is that of
     `perceptual.signature`. `status` is `kept` or `quarantined`, with a `reason`.
@@ -34,8 +35,8 @@ class CatalogRow(NamedTuple):
     split: str
     key: str
     bundle: str
-    offset: int
-    length: int
+    offset: int | None
+    length: int | None
     bytes: int
     sha256: str
     width: int | None
@@ -51,6 +52,18 @@ class CatalogRow(NamedTuple):
     def to_line(self) -> str:
         r"""Write the row as tab-separated text with `\N` for None."""
         return "\t".join(NULL if field is None else str(field) for field in self)
+
+    def span(self) -> tuple[int, int]:
+        """Return where its record begins in the bundle, and where it ends, in bytes.
+
+        Raises
+        ------
+        DataError
+            It is in no bundle.
+        """
+        if self.offset is None or self.length is None:
+            raise DataError(f"{self.key} is in no bundle: the catalogue has {self.bundle}")
+        return self.offset, self.offset + self.length
 
     def counters(self) -> list[str]:
         """Name the counters of the cataloguing job that the row adds one to."""

@@ -51,7 +51,7 @@ def test_offsets_lead_back_to_the_images(run_job: Any, bundle: Any, jpeg: Any) -
 
     with open_reader(path) as reader:
         for row in map(CatalogRow.from_line, result.lines):
-            record = reader.read_at(row.offset)
+            record = reader.read_at(row.span()[0])
             assert record.key == row.key.encode()
             assert record.length == row.length
 

@@ -199,7 +199,7 @@ def test_an_image_whose_bytes_rotted_is_not_judged(stored: LocalStore, quarantin
     row = next(row for row in rows(stored) if row.key == KEY)
     path = stored.root / "bundles" / row.bundle
     content = bytearray(path.read_bytes())
-    content[row.offset + row.length - 9] ^= 1
+    content[row.span()[1] - 9] ^= 1
     path.write_bytes(content)
 
     answer = quarantine("retry")
