@@ -90,8 +90,9 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
     if context.cluster:
         side_files += ["--webhdfs", context.cluster.webhdfs_url]
     place = hbase_store.place_of(context.images)
-    if place and any(batch.state == "planned" and batch.images for batch in ledger.batches):
-        _make_table(place, ledger, progress)
+    table: dict[str, Any] = {}
+    if place:
+        table = {"table": place.table, "table_s": _make_table(place, ledger, progress)}
     for batch in ledger.batches:
         if batch.state != "planned":
             continue
@@ -121,14 +122,18 @@ def _bundle(context: Context, progress: Progress) -> dict[str, Any]:
         store.delete(plan)
         store.delete(f"raw/{batch.name}")  # from here on the images are stored once
     bundles = len(store.files("bundles"))
-    table = {"table": place.table} if place else {}
     return {"counts": dict(ledger.counted("counts")), "bundles": bundles, **table}
 
 
-def _make_table(place: hbase_store.Place, ledger: Ledger, progress: Progress) -> None:
+def _make_table(place: hbase_store.Place, ledger: Ledger, progress: Progress) -> float:
+    """Make the table for images that are planned, unless it is there; return the seconds."""
+    if not any(batch.state == "planned" and batch.images for batch in ledger.batches):
+        return 0.0
+    began = progress.seconds
     fresh = not any(batch.state == "bundled" and batch.images for batch in ledger.batches)
     if hbase_store.make_table(place, fresh=fresh):
         progress.note(f"table {place.table} of HBase, in {hbase_store.REGIONS} regions")
+    return round(progress.seconds - began, 1)
 
 
 def _catalog(context: Context, progress: Progress) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import (
+    bench_store_command,
     compare_command,
     credentials_command,
     doctor_command,
@@ -114,6 +115,7 @@ def _key_values(result: dict[str, Any]) -> Iterator[str]:
 
 
 _LINES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "bench-store": bench_store_command.lines,
     "compare": compare_command.lines,
     "credentials": credentials_command.lines,
     "doctor": doctor_command.lines,

@@ -103,7 +103,7 @@ def states(cluster: Cluster, result: dict[str, Any]) -> set[str]:
 def test_vectors_of_either_are_read_by_the_other(mahout: Cluster, tmp_path: Path) -> None:
     rows = np.random.default_rng(3).normal(size=(5, 300))
     rows[:, ::3] = 0.0
-    rows[0], rows[1, :3] = 0.0, (1e300, -1e-300, 5e-324)
+    rows[0], rows[1, :3] = 0.0, (1e30, -1e-30, 5e-324)
     singles = rows.astype(np.float32)
     with (tmp_path / "python.seq").open("wb") as file:
         writer = Writer(file, key_class="IntWritable", value_class="VectorWritable")
@@ -121,7 +121,7 @@ def test_vectors_of_either_are_read_by_the_other(mahout: Cluster, tmp_path: Path
         forms = [bytes(form) for form in found[8 * number : 8 * number + 8]]  # type: ignore[arg-type]
         single = row.astype(np.float32)
         assert forms[0] == next(encode_vectors(row[np.newaxis]))
-        assert forms[4] == next(encode_vectors(single[np.newaxis])) or np.isinf(single).any()
+        assert forms[4] == next(encode_vectors(single[np.newaxis]))
         for form in forms[:4]:
             assert (decode_vector(form) == row).all()
         for form in forms[4:]:
@@ -190,7 +190,7 @@ def test_job_without_input_fails_with_javas_words(mahout: Cluster, tmp_path: Pat
 
     with (
         Progress("test") as progress,
-        pytest.raises(JobError, match=r"Mahout's ssvd failed: .*/nowhere"),
+        pytest.raises(JobError, match=r"ssvd failed: java\.io\.IOException: Unable to open input"),
     ):
         jobs.run_mahout(mahout, "ssvd", [], args, tmp_path / "log", progress)
 
