@@ -60,9 +60,9 @@ def ask(images: Images, query: str, limit: int) -> dict[str, Any]:
     JobError
         Spark refuses the query.
     """
+    require_hive(images)
     from pyspark.errors import PySparkException
 
-    require_hive(images)
     sql = read_statement(query).sql
     open_index(images, "hive").close()  # as `query` does: the tables are made anew if they are old
     with Progress("spark") as progress, tables_in_spark(images) as spark:

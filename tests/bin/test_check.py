@@ -40,7 +40,7 @@ def test_every_part_runs_and_passes(checkout: Machine) -> None:
     assert summary(result.stdout) == dict.fromkeys(parts, "passed")
     assert {
         "pytest --numprocesses=auto",
-        "pytest -m cluster and not extended and not faults",
+        "pytest -m cluster and not extended and not faults and not landscape",
         "ruff check",
         "ruff format --check",
     } <= {*checkout.calls}
