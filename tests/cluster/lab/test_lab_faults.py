@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,28 @@ def run_id(several: Several, sample: Path, config: Path) -> Iterator[str]:
 
 
 def where(several: Several, script: str, part: str) -> str:
-    """Wait until a worker runs a task of a job, and name the worker."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        for host in WORKERS:
-            if set(several.lab.pids(host, script)) & set(several.lab.pids(host, part)):
-                return host
+    """Wait until a worker runs a task of a job, and name the worker; all look at once."""
+    code = (
+        "import pathlib,time\n"
+        "def argv(p):\n"
+        "  try: return (p/'cmdline').read_bytes().decode(errors='replace').split('\\0')\n"
+        "  except OSError: return []\n"
+        "end = time.monotonic() + 20\n"
+        "while time.monotonic() < end:\n"
+        "  for p in pathlib.Path('/proc').iterdir():\n"
+        f"    if p.name.isdigit() and {{{script!r}, {part!r}}} <= set(argv(p)):\n"
+        "      print('here'); raise SystemExit\n"
+        "  time.sleep(0.02)\n"
+    )
+    pool, deadline = ThreadPoolExecutor(len(WORKERS)), time.monotonic() + 240
+    try:
+        while time.monotonic() < deadline:
+            looks = {pool.submit(several.lab.python, host, code): host for host in WORKERS}
+            for look in as_completed(looks):
+                if look.result().strip():
+                    return looks[look]
+    finally:
+        pool.shutdown(wait=False)
     raise AssertionError(f"no task of {script} came up")
 
 
