@@ -75,7 +75,8 @@ def encode_vectors(rows: NDArray[np.floating[Any]]) -> Iterator[bytes]:
     The bytes of one vector.
     """
     single = rows.dtype == np.float32
-    head = bytes([_DENSE | (_SINGLE if single else 0)]) + encode_varint(rows.shape[1])
+    flags = _DENSE | _SEQUENTIAL | (_SINGLE if single else 0)  # as Mahout writes its own
+    head = bytes([flags]) + encode_varint(rows.shape[1])
     for row in np.ascontiguousarray(rows, ">f4" if single else ">f8"):
         yield head + row.tobytes()
 

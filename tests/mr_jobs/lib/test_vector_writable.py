@@ -46,8 +46,8 @@ def test_rows_of_doubles_are_dense_vectors_of_doubles() -> None:
     encoded = list(encode_vectors(np.array([[1.0, -2.5], [0.0, 1e300]])))
 
     assert [one.hex() for one in encoded] == [
-        "01" + "02" + "3ff0000000000000" + "c004000000000000",
-        "01" + "02" + "0000000000000000" + "7e37e43c8800759c",
+        "03" + "02" + "3ff0000000000000" + "c004000000000000",
+        "03" + "02" + "0000000000000000" + "7e37e43c8800759c",
     ]
 
 
@@ -112,7 +112,7 @@ def test_cluster_comes_back_from_the_form_that_k_means_leaves() -> None:
 
 
 def test_cluster_to_start_from_has_nothing_observed_and_has_not_converged() -> None:
-    zero, vector = bytes(8), b"\x01\x01"
+    zero, vector = bytes(8), b"\x03\x01"
     measure = utf("org.apache.mahout.common.distance.SquaredEuclideanDistanceMeasure")
 
     encoded = encode_kluster(Cluster(1, 0, np.array([2.0])))
