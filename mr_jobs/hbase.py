@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from mr_jobs.lib.errors import ClusterError, ConfigError, DataError
 from mr_jobs.lib.hbase_rows import Address
+
+if TYPE_CHECKING:
+    from mr_jobs.image_job import ImageJob
 
 TASK_WAITS_S = (0.5, 2.0, 5.0, 10.0, 20.0)  # a region's server may be started anew meanwhile
 USER_WAITS_S = (0.5,)
@@ -25,6 +28,11 @@ Cells = Mapping[bytes, bytes]
 Row = tuple[bytes, Cells]
 Answer = TypeVar("Answer")
 Opened: TypeAlias = Any  # happybase's own table, which has no types
+
+
+def add_table_option(job: ImageJob, told: str) -> None:
+    """Let a job take the address of a table, `mr_jobs.lib.hbase_rows.Address`, as `--hbase`."""
+    job.add_passthru_arg("--hbase", default=None, metavar="HOST:PORT/TABLE", help=told)
 
 
 class Table:

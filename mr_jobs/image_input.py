@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mr_jobs.hbase import Table
+from mr_jobs.hbase import Table, add_table_option
 from mr_jobs.hbase_images import RowWriter, scan_images
 from mr_jobs.job import BundleInput
 from mr_jobs.lib.errors import DataError
@@ -23,11 +23,9 @@ class ImageInput(BundleInput):
     def configure_args(self) -> None:
         """Take the address of a table."""
         super().configure_args()
-        self.add_passthru_arg(
-            "--hbase",
-            default=None,
-            metavar="HOST:PORT/TABLE",
-            help="read the rows of this table of HBase, through its Thrift server; the input files "
+        add_table_option(
+            self,
+            "read the rows of this table of HBase, through its Thrift server; the input files "
             "are lists of ranges of salts (default: the input are bundles)",
         )
 

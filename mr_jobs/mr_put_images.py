@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from mrjob.protocol import RawValueProtocol
 from mrjob.step import MRStep
 
-from mr_jobs.hbase import Table
+from mr_jobs.hbase import Table, add_table_option
 from mr_jobs.hbase_images import RowWriter
 from mr_jobs.lib.hbase_rows import Address
 from mr_jobs.planned_images import PLAN_A_TASK, PlannedImages
@@ -31,12 +31,7 @@ class MRPutImages(PlannedImages):
 
     def configure_args(self) -> None:
         super().configure_args()
-        self.add_passthru_arg(
-            "--hbase",
-            default=None,
-            metavar="HOST:PORT/TABLE",
-            help="the table to put them into, through HBase's Thrift server",
-        )
+        add_table_option(self, "the table to put them into, through HBase's Thrift server")
         self.add_passthru_arg(
             "--batch",
             default="00000",

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from mrjob.protocol import RawProtocol, RawValueProtocol
 from mrjob.step import MRStep
 
-from mr_jobs.hbase import Table
+from mr_jobs.hbase import Table, add_table_option
 from mr_jobs.hbase_images import audited
 from mr_jobs.image_job import ImageJob
 from mr_jobs.lib.audit import Figures
@@ -35,12 +35,7 @@ class MRVerifyRows(ImageJob):
 
     def configure_args(self) -> None:
         super().configure_args()
-        self.add_passthru_arg(
-            "--hbase",
-            default=None,
-            metavar="HOST:PORT/TABLE",
-            help="the table, through HBase's Thrift server",
-        )
+        add_table_option(self, "the table, through HBase's Thrift server")
 
     def steps(self) -> list[MRStep]:
         return [MRStep(mapper_init=self.mapper_init, mapper=self.mapper)]

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline.cluster import COMPONENTS, DEFAULT_NAME
+from pipeline.cluster import COMPONENTS
+from pipeline.cluster_options import add_place_options
 from pipeline.config import CONFIG_FILE
 from pipeline.existing import add_existing_options
 from pipeline.own_commands import OWN_COMMANDS
@@ -131,15 +132,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, own_id: bool) -> None:
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--cluster-dir",
-        type=Path,
-        metavar="DIR",
-        help="its directory (default: var/clusters/<name>)",
-    )
+    add_place_options(parser)
     parser.add_argument(
         "--port-base",
         type=int,

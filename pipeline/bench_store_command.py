@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
 from pipeline import extras, hbase_store
+from pipeline.cluster_options import add_place_options
 from pipeline.config import VAR, Config, find_config
 from pipeline.progress import Progress
 
@@ -56,15 +57,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--keep", action="store_true", help="leave the image stores bench-bundles and bench-hbase"
     )
-    parser.add_argument(
-        "--name", default=clusters.DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--cluster-dir",
-        type=Path,
-        metavar="DIR",
-        help="its directory (default: var/clusters/<name>)",
-    )
+    add_place_options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 

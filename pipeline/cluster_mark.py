@@ -116,6 +116,20 @@ class Cluster:
             ) from error
 
 
+def has_no(cluster: str, system: str) -> ConfigError:
+    """Return the error that a cluster lacks a component, with the command that adds it.
+
+    Parameters
+    ----------
+    cluster : its name.
+    system : as people write it, such as HBase; the component's name is that in small letters.
+    """
+    return ConfigError(
+        f"cluster {cluster} has no {system}; add it with "
+        f"`bin/pipeline up --name {cluster} --with {system.lower()}`"
+    )
+
+
 KINDS = {"str": str, "int": int, "Path": Path}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any, TypedDict
 
 from mr_jobs.lib.errors import ConfigError
+from pipeline.cluster_mark import DEFAULT_NAME
 from pipeline.inventory import MASTERS, load_inventory
 
 PORT_BASE_RANGE = range(1024, 65500)
@@ -33,6 +35,19 @@ class Options(TypedDict, total=False):
     inventory: Path | str | dict[str, Any] | None
     secure: bool | None
     weak_shuffle_check: bool | None
+
+
+def add_place_options(parser: ArgumentParser) -> None:
+    """Add the options that say which cluster a command is for: its name and its directory."""
+    parser.add_argument(
+        "--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cluster-dir",
+        type=Path,
+        metavar="DIR",
+        help="its directory (default: var/clusters/<name>)",
+    )
 
 
 def as_path(given: Path | str | None) -> Path | None:

@@ -31,7 +31,7 @@ _LEAST_SAVED = 1000  # objects, likewise
 
 def add_parser(commands: Commands) -> None:
     """Add `doctor DIR`."""
-    from pipeline.cluster_mark import DEFAULT_NAME
+    from pipeline.cluster_options import add_place_options
     from pipeline.existing import add_existing_options
 
     parser = commands.add_parser(
@@ -41,13 +41,7 @@ def add_parser(commands: Commands) -> None:
         "NameNode, how many bundles they would become and what that saves.",
     )
     parser.add_argument("directory", metavar="DIR", help="a directory, or hdfs:///DIR")
-    parser.add_argument("--name", default=DEFAULT_NAME, help="cluster (default: %(default)s)")
-    parser.add_argument(
-        "--cluster-dir",
-        type=Path,
-        metavar="DIR",
-        help="its directory (default: var/clusters/<name>)",
-    )
+    add_place_options(parser)
     add_existing_options(parser)
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="instead of pipeline.toml, for bundle_mb"

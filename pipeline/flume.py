@@ -15,10 +15,11 @@ from typing import Any
 
 import requests
 
-from mr_jobs.lib.errors import ClusterError, ConfigError
+from mr_jobs.lib.errors import ClusterError
 from pipeline import cluster as clusters
 from pipeline import cluster_http
 from pipeline.cluster import Cluster
+from pipeline.cluster_mark import has_no
 from pipeline.layouts.landing import RECOVERED, SUFFIX
 from pipeline.progress import Progress
 from pipeline.stores import HdfsStore
@@ -68,10 +69,7 @@ class Landing:
 
     def __init__(self, cluster: Cluster) -> None:
         if cluster.flume_landing is None or cluster.flume_url is None or cluster.drop_dir is None:
-            raise ConfigError(
-                f"cluster {cluster.name} has no Flume; add it with "
-                f"`bin/pipeline up --name {cluster.name} --with flume`"
-            )
+            raise has_no(cluster.name, "Flume")
         self._cluster = cluster
         self._url = cluster.flume_url
         self.drop_dir = cluster.drop_dir

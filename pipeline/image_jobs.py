@@ -83,15 +83,21 @@ def _ranges(
     share = len(salts) / N_SALTS
     n_images = round(share * sum(batch.images for batch in held))
     n_bytes = round(share * sum(batch.raw_bytes for batch in held))
-    slots = os.cpu_count() or 1
-    if images.cluster:
-        slots = yarn.task_slots(images.cluster.resourcemanager_url)
-    n_tasks = count_tasks(n_images, n_bytes, slots, worth=BundleInput.RECORDS_WORTH_A_TASK)
+    n_tasks = count_tasks(
+        n_images, n_bytes, slots_of(images), worth=BundleInput.RECORDS_WORTH_A_TASK
+    )
     tasks = divide(salts, n_tasks, only)
     store, folder = lists
     write_lists(store, folder, tasks)
     jobconf = ["mapreduce.job.ubertask.enable=false"] if len(tasks) > 1 else []
     return JobInput([store.uri(folder)], ["--hbase", str(place.address)], jobconf)
+
+
+def slots_of(images: Images) -> int:
+    """Return how many tasks of a job over an image store run side by side."""
+    if images.cluster:
+        return yarn.task_slots(images.cluster.resourcemanager_url)
+    return os.cpu_count() or 1
 
 
 def write_lists(store: Store, folder: str, tasks: Iterable[Iterable[SaltRange]]) -> None:

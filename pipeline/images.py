@@ -19,6 +19,7 @@ from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
 from pipeline import existing
 from pipeline.cluster import Cluster
+from pipeline.cluster_options import add_place_options
 from pipeline.config import VAR
 from pipeline.stores import HdfsStore, LocalStore, Store
 
@@ -92,15 +93,7 @@ def add_images_options(parser: ArgumentParser) -> None:
         help="hadoop: one in the cluster's HDFS; local, inline: one on this machine "
         "(default: the cluster's if a cluster is up)",
     )
-    parser.add_argument(
-        "--name", default=clusters.DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--cluster-dir",
-        type=Path,
-        metavar="DIR",
-        help="its directory (default: var/clusters/<name>)",
-    )
+    add_place_options(parser)
     existing.add_existing_options(parser)
 
 

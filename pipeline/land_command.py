@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cluster import DEFAULT_NAME, Cluster, cluster_dir
+from pipeline.cluster import Cluster, cluster_dir
+from pipeline.cluster_options import add_place_options
 from pipeline.flume import Landing
 from pipeline.progress import Progress
 
@@ -44,15 +44,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--look", action="store_true", help="only say what is on its way")
     parser.add_argument("--config", metavar="FILE", help="as of `ingest`")
-    parser.add_argument(
-        "--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--cluster-dir",
-        type=Path,
-        metavar="DIR",
-        help="its directory (default: var/clusters/<name>)",
-    )
+    add_place_options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 

@@ -24,7 +24,7 @@ __all__ = ["add_parser", "lines", "run"]
 
 def add_parser(commands: Commands) -> None:
     """Add `plan`."""
-    from pipeline.cluster_mark import DEFAULT_NAME
+    from pipeline.cluster_options import add_place_options
     from pipeline.existing import add_existing_options
 
     parser = commands.add_parser(
@@ -38,13 +38,7 @@ def add_parser(commands: Commands) -> None:
         "--config", metavar="FILE", help="instead of pipeline.toml: a file, or a name in configs/"
     )
     parser.add_argument("--runner", choices=("hadoop", "local", "inline"), help="(default: hadoop)")
-    parser.add_argument("--name", default=DEFAULT_NAME, help="cluster (default: %(default)s)")
-    parser.add_argument(
-        "--cluster-dir",
-        type=Path,
-        metavar="DIR",
-        help="its directory (default: var/clusters/<name>)",
-    )
+    add_place_options(parser)
     add_existing_options(parser)
     parser.add_argument("--check", metavar="RUN_ID", help="compare with what this run took")
     there = parser.add_argument_group("for data that are not there, of images like those of --data")

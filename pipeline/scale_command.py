@@ -10,6 +10,7 @@ from typing import Any
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
 from pipeline.cluster_mark import read_mark
+from pipeline.cluster_options import add_place_options
 from pipeline.inventory import MASTERS, WORKERS, load_inventory
 from pipeline.progress import Progress
 
@@ -28,10 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a cluster which is there."""
-    parser.add_argument(
-        "--name", default=clusters.DEFAULT_NAME, help="name of the cluster (default: %(default)s)"
-    )
-    parser.add_argument("--cluster-dir", type=Path, metavar="DIR", help="its directory")
+    add_place_options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from mr_jobs.lib.errors import ConfigError, JobError
 from pipeline import yarn
 from pipeline.cluster import Cluster
+from pipeline.cluster_mark import has_no
 from pipeline.progress import Progress
 
 NULL_IMPORTED = r"\002"  # a character that no text has: Sqoop would escape the backslash of \N
@@ -109,10 +110,7 @@ class Sqoop(AbstractContextManager["Sqoop"]):
 
     def __init__(self, cluster: Cluster, database: Database, progress: Progress) -> None:
         if cluster.sqoop_bin is None:
-            raise ConfigError(
-                f"cluster {cluster.name} has no Sqoop; add it with "
-                f"`bin/pipeline up --name {cluster.name} --with sqoop`"
-            )
+            raise has_no(cluster.name, "Sqoop")
         if not cluster.sqoop_bin.is_file():
             raise ConfigError(
                 f"Sqoop of cluster {cluster.name} is on its hosts; `sqoop` works with a cluster "

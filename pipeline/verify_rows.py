@@ -5,7 +5,6 @@ What a bundle is to the others, a place is here: the rows of one salt and one in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
 from mr_jobs.hbase_images import audited
@@ -14,10 +13,9 @@ from mr_jobs.lib.errors import ClusterError, DataError, JobError
 from mr_jobs.lib.hbase_rows import N_SALTS, SaltRange, divide, salt_of_place
 from mr_jobs.lib.records import NULL
 from mr_jobs.mr_verify_rows import MRVerifyRows
-from pipeline import yarn
 from pipeline.audit import Audit
 from pipeline.hbase_store import Place
-from pipeline.image_jobs import write_lists
+from pipeline.image_jobs import slots_of, write_lists
 from pipeline.images import Images
 from pipeline.job_arguments import JobSpec
 from pipeline.jobs import run_job
@@ -42,10 +40,7 @@ def audits_of_rows(
     store, lists, output = images.store, f"{_WORK}/lists", f"{_WORK}/audits"
     store.delete(_WORK)
     n_bytes = sum(figures.n_bytes for figures in catalogued.values())
-    slots = os.cpu_count() or 1
-    if images.cluster:
-        slots = yarn.task_slots(images.cluster.resourcemanager_url)
-    n_tasks = max(slots, -(-n_bytes // _TASK_BYTES))
+    n_tasks = max(slots_of(images), -(-n_bytes // _TASK_BYTES))
     write_lists(store, lists, divide(range(N_SALTS), n_tasks))
     spec = JobSpec(
         name="verify",

@@ -11,6 +11,7 @@ from pathlib import Path
 from mr_jobs.lib.errors import ConfigError
 from mr_jobs.lib.shown import shown_lines
 from pipeline.cluster import Cluster
+from pipeline.cluster_mark import has_no
 from pipeline.shells import console
 
 _HISTORY = "HBASE_SHELL_HISTORY"
@@ -33,10 +34,7 @@ help lists all, Ctrl-D leaves"""
 def launcher_of(cluster: Cluster) -> Path:
     """Return HBase's launcher in a cluster; a ConfigError if it has no HBase."""
     if cluster.hbase_bin is None:
-        raise ConfigError(
-            f"cluster {cluster.name} has no HBase; add it with `bin/pipeline up --name "
-            f"{cluster.name} --with hbase`"
-        )
+        raise has_no(cluster.name, "HBase")
     return cluster.hbase_bin
 
 

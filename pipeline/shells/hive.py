@@ -13,6 +13,7 @@ from thrift.Thrift import TException  # type: ignore[import-untyped]
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline.cluster import Cluster
+from pipeline.cluster_mark import has_no
 from pipeline.index.hive_engine import SETTINGS, connection_to, reason_of
 from pipeline.index.printing import Shown, table_lines
 from pipeline.shells.console import LeaveError, LineShell
@@ -59,10 +60,7 @@ class HiveShell(LineShell):
     def __init__(self, cluster: Cluster, out: TextIO, database: str | None = None) -> None:
         super().__init__(out)
         if cluster.hive_port is None:
-            raise ConfigError(
-                f"cluster {cluster.name} has no Hive; add it with `bin/pipeline up --name "
-                f"{cluster.name} --with hive`"
-            )
+            raise has_no(cluster.name, "Hive")
         self._cluster = cluster
         self._statements = Statements()
         self._names: dict[str, list[str]] = {}  # for completion

@@ -15,6 +15,7 @@ import pytest
 from mr_jobs.lib.errors import ConfigError
 from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
+from tests.cluster.components import listening, resident_mib
 
 pytestmark = pytest.mark.cluster
 
@@ -39,14 +40,6 @@ def state(cluster: Cluster) -> dict[str, Any]:
 def page(url: str) -> str:
     with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310
         return str(answer.read().decode(errors="replace"))
-
-
-def listening(pid: int) -> set[str]:
-    """Addresses on which a process listens, in the hexadecimal of /proc/net/tcp."""
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
-    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
 
 
 def test_every_daemon_says_that_it_is_well(cluster: Cluster) -> None:
@@ -88,22 +81,19 @@ def test_web_pages_are_served(cluster: Cluster) -> None:
 
 
 def test_daemons_listen_on_loopback_but_for_the_shuffle(cluster: Cluster) -> None:
-    shuffle = f"00000000:{cluster.port_base + 12:04X}"  # Hadoop knows no address for it
+    shuffle = ("00000000", f"{cluster.port_base + 12:04X}")  # Hadoop knows no address for it
     for daemon in state(cluster)["daemons"].values():
         for address in listening(daemon["pid"]):
-            assert address.startswith("0100007F:") or address == shuffle
+            assert address[0] == "0100007F" or address == shuffle
 
 
 def test_daemons_stay_within_their_share_of_four_gib(cluster: Cluster) -> None:
-    pss_kb = 0  # resident, with pages that several share counted once
-    for daemon in state(cluster)["daemons"].values():
-        rollup = Path(f"/proc/{daemon['pid']}/smaps_rollup").read_text()
-        pss_kb += int(rollup.partition("Pss:")[2].split()[0])
+    daemons_mib = resident_mib(d["pid"] for d in state(cluster)["daemons"].values())
     metrics = json.loads(page(f"{cluster.resourcemanager_url}/ws/v1/cluster/metrics"))
 
     containers_mb = metrics["clusterMetrics"]["totalMB"]
-    assert pss_kb / 1024 <= 1024
-    assert pss_kb / 1024 + containers_mb <= 4096
+    assert daemons_mib <= 1024
+    assert daemons_mib + containers_mb <= 4096
 
 
 @pytest.mark.parametrize("uber", ["true", "false"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,8 @@ from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 from pipeline.stores import HdfsStore
 
-from .conftest import deployed, say
+from .components import added, listening, pids, resident_mib
+from .conftest import say
 from .pipelines import processes
 
 pytestmark = pytest.mark.cluster
@@ -28,20 +28,9 @@ ROWS = [f"n0{number % 3}\tn0{number % 3}_{number}\t{number % 7}" for number in r
 @pytest.fixture(scope="module")
 def hive(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster, add Hive to it, and destroy both in any case."""
-    with deployed(tmp_path_factory.mktemp("hive") / NAME) as up:
-        bare = up.cluster
-        assert bare.hive_port is None
-        before = state(bare)
-        added = clusters.up(NAME, directory=bare.dir, components=["hive"], progress=say).cluster
-        after = state(added)
-        assert {name: after[name] for name in before} == before  # Hadoop ran on
-        yield added
-
-
-def state(cluster: Cluster) -> dict[str, int]:
-    """Return the pid of every daemon that is well."""
-    daemons = clusters.status(cluster.name, directory=cluster.dir)["daemons"]
-    return {name: daemon["pid"] for name, daemon in daemons.items() if daemon["ok"]}
+    place = tmp_path_factory.mktemp("hive") / NAME
+    with added(place, "hive", "hive_port", DAEMONS) as cluster:
+        yield cluster
 
 
 def ask(cluster: Cluster, *statements: str) -> list[tuple[Any, ...]]:
@@ -77,8 +66,8 @@ def table(hive: Cluster) -> Cluster:
 
 
 def test_hive_is_well_beside_hadoop(hive: Cluster) -> None:
-    assert state(hive).keys() >= DAEMONS
-    assert len(state(hive)) == 7
+    assert pids(hive).keys() >= DAEMONS
+    assert len(pids(hive)) == 7
     assert hive.metastore_uri == f"thrift://127.0.0.1:{hive.port_base + 17}"
 
 
@@ -120,25 +109,11 @@ def test_query_that_is_too_big_for_hiveserver2_runs_on_yarn(table: Cluster) -> N
 
 def test_hive_listens_on_loopback_only(hive: Cluster) -> None:
     for name in DAEMONS:
-        assert listening(state(hive)[name]) == {"0100007F"}
-
-
-def listening(pid: int) -> set[str]:
-    """Addresses on which a process listens, in the hexadecimal of /proc/net/tcp."""
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
-    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-    tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
-    rows = [row.split() for text in tables for row in text.splitlines()[1:]]
-    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes}
+        assert {address for address, _ in listening(pids(hive)[name])} == {"0100007F"}
 
 
 def test_hive_stays_within_its_memory(table: Cluster) -> None:
-    pss_kb = 0  # resident, with pages that several share counted once
-    for name in DAEMONS:
-        rollup = Path(f"/proc/{state(table)[name]}/smaps_rollup").read_text()
-        pss_kb += int(rollup.partition("Pss:")[2].split()[0])
-
-    assert pss_kb / 1024 <= 1536
+    assert resident_mib(pids(table)[name] for name in DAEMONS) <= 1536
 
 
 def test_second_up_without_a_word_of_hive_changes_nothing(hive: Cluster) -> None:
@@ -148,13 +123,13 @@ def test_second_up_without_a_word_of_hive_changes_nothing(hive: Cluster) -> None
 
 
 def test_up_restarts_killed_hive_and_its_tables_are_still_there(table: Cluster) -> None:
-    before = state(table)
+    before = pids(table)
     for name in DAEMONS:
         os.kill(before[name], signal.SIGKILL)
 
     clusters.up(table.name, directory=table.dir, progress=say)
 
-    after = state(table)
+    after = pids(table)
     assert {name for name in after if after[name] != before[name]} == DAEMONS
     assert ask(table, "SHOW TABLES IN test") == [("images",), ("parts",)]
 

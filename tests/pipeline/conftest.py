@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import cluster, commands, images, runs, save_step
+from pipeline import cluster, commands, images, playbooks, runs, save_step
 
 SMALL_FEATURES = """
 [features]
@@ -87,3 +87,13 @@ class Answer:
         """Read the result of `--json`."""
         result: dict[str, Any] = json.loads(self.out)
         return result
+
+
+@pytest.fixture
+def cluster_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep receipts, locks and logs of deployments in the test's own directory."""
+    var = tmp_path / "var"
+    monkeypatch.setattr(cluster, "RECEIPTS_DIR", var / "receipts")
+    monkeypatch.setattr(cluster, "LOCKS_DIR", var / "locks")
+    monkeypatch.setattr(playbooks, "LOG_DIR", var / "ansible")
+    return var

@@ -11,23 +11,14 @@ import pytest
 
 from mr_jobs.lib.errors import ClusterError, ConfigError
 from pipeline import cluster as clusters
-from pipeline import playbooks
 from pipeline.cluster import Cluster
 from pipeline.playbooks import ROOT, Playbook
+
+pytestmark = pytest.mark.usefixtures("cluster_var")
 
 
 def quiet(_: str) -> None:
     """Take a line of progress and drop it."""
-
-
-@pytest.fixture(autouse=True)
-def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep receipts, locks and logs of a test in its own directory."""
-    var = tmp_path / "var"
-    monkeypatch.setattr(clusters, "RECEIPTS_DIR", var / "receipts")
-    monkeypatch.setattr(clusters, "LOCKS_DIR", var / "locks")
-    monkeypatch.setattr(playbooks, "LOG_DIR", var / "ansible")
-    return var
 
 
 @pytest.fixture

@@ -17,19 +17,11 @@ from mr_jobs.lib.errors import ClusterError
 from pipeline import cluster as clusters
 from pipeline import playbooks
 
+pytestmark = pytest.mark.usefixtures("cluster_var")
+
 
 def quiet(_: str) -> None:
     """Take a line of progress and drop it."""
-
-
-@pytest.fixture(autouse=True)
-def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep receipts, locks and logs of a test in its own directory."""
-    var = tmp_path / "var"
-    monkeypatch.setattr(clusters, "RECEIPTS_DIR", var / "receipts")
-    monkeypatch.setattr(clusters, "LOCKS_DIR", var / "locks")
-    monkeypatch.setattr(playbooks, "LOG_DIR", var / "ansible")
-    return var
 
 
 @pytest.fixture
@@ -112,7 +104,7 @@ def test_progress_is_the_names_of_the_tasks(
 def test_environment_is_not_kept_in_the_logs(
     fake_ansible: Callable[[str], None],
     tmp_path: Path,
-    own_var: Path,
+    cluster_var: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tell-nobody")
@@ -121,7 +113,7 @@ def test_environment_is_not_kept_in_the_logs(
     with pytest.raises(ClusterError, match="there is no cluster"):  # the fake one makes none
         clusters.up("one", directory=tmp_path / "one", progress=quiet)
 
-    files = [path for path in (own_var / "ansible").rglob("*") if path.is_file()]
+    files = [path for path in (cluster_var / "ansible").rglob("*") if path.is_file()]
     assert files
     assert not any("tell-nobody" in path.read_text(errors="replace") for path in files)
 
@@ -152,18 +144,18 @@ def test_interrupt_ends_the_playbook_with_its_tasks(
 def test_only_the_newest_logs_are_kept(
     fake_ansible: Callable[[str], None],
     tmp_path: Path,
-    own_var: Path,
+    cluster_var: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(playbooks, "KEPT_LOGS", 2)
     fake_ansible("    - name: Fail\n      ansible.builtin.command: 'false'\n")
     for stamp in ("20200101T000000.000000-deploy", "20200102T000000.000000-deploy"):
-        (own_var / "ansible" / stamp).mkdir(parents=True)
+        (cluster_var / "ansible" / stamp).mkdir(parents=True)
 
     with pytest.raises(ClusterError):
         clusters.up("one", directory=tmp_path / "one", progress=quiet)
 
-    kept = sorted(path.name for path in (own_var / "ansible").iterdir())
+    kept = sorted(path.name for path in (cluster_var / "ansible").iterdir())
     assert len(kept) == 2
     assert kept[0] == "20200102T000000.000000-deploy"
 

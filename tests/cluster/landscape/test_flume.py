@@ -21,7 +21,8 @@ from pipeline.images import images_at
 from pipeline.runs import RUNS
 from pipeline.stores import LocalStore
 from tests.cluster import pipelines as p
-from tests.cluster.conftest import deployed, say
+from tests.cluster.components import added, pids
+from tests.cluster.conftest import say
 
 pytestmark = [pytest.mark.cluster, pytest.mark.landscape, pytest.mark.flume]
 
@@ -35,24 +36,12 @@ def jpeg(seed: int) -> bytes:
     return bytes(cv2.imencode(".jpg", pixels)[1])
 
 
-def state(cluster: Cluster) -> dict[str, int]:
-    """Return the pid of every daemon that is well."""
-    daemons = clusters.status(cluster.name, directory=cluster.dir)["daemons"]
-    return {name: daemon["pid"] for name, daemon in daemons.items() if daemon["ok"]}
-
-
 @pytest.fixture(scope="module")
 def flume(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster, add Flume to it, and destroy both in any case."""
     place = tmp_path_factory.mktemp("flume") / "test-flume"
-    with deployed(place) as bare:
-        assert bare.cluster.flume_url is None
-        before = state(bare.cluster)
-        added = clusters.up(place.name, directory=place, components=["flume"], progress=say)
-        after = state(added.cluster)
-        assert {name: after[name] for name in before} == before  # Hadoop ran on
-        assert set(after) - set(before) == DAEMONS
-        yield added.cluster
+    with added(place, "flume", "flume_url", DAEMONS) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -91,7 +80,7 @@ def wait_for(cluster: Cluster, wanted: Callable[[Flow], bool]) -> Flow:
 
 
 def test_flume_listens_on_loopback_only(flume: Cluster) -> None:
-    pid = state(flume)["flume"]
+    pid = pids(flume)["flume"]
     links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
     rows = [
@@ -152,10 +141,10 @@ def test_killed_agent_and_gate_lose_nothing_and_store_nothing_twice(
     wanted = {f"train/n{number % 5:08}/s{number}.JPEG": number for number in range(N_STREAMED)}
     for key, number in wanted.items():
         drop(flume, key.removeprefix("train/"), jpeg(1000 + number))
-    pids = state(flume)
+    running = pids(flume)
     wait_for(flume, lambda flow: bool(flow.open_files and flow.spooled))
     for name in DAEMONS:
-        os.kill(pids[name], signal.SIGKILL)
+        os.kill(running[name], signal.SIGKILL)
     left = Landing(flume).flow()
 
     clusters.up(flume.name, directory=flume.dir, progress=say)

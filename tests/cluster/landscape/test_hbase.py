@@ -8,7 +8,6 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,8 @@ import pytest
 from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 from pipeline.stores import HdfsStore
-from tests.cluster.conftest import deployed, say
+from tests.cluster.components import added, listening, pids, resident_mib
+from tests.cluster.conftest import say
 from tests.cluster.pipelines import processes
 
 happybase = pytest.importorskip("happybase")
@@ -36,20 +36,8 @@ CREATE = (
 def hbase(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster, add HBase to it, and destroy both in any case."""
     place = tmp_path_factory.mktemp("hbase") / "test-hbase"
-    with deployed(place) as bare:
-        assert bare.cluster.hbase_thrift_port is None
-        before = state(bare.cluster)
-        added = clusters.up(place.name, directory=place, components=["hbase"], progress=say)
-        after = state(added.cluster)
-        assert {name: after[name] for name in before} == before  # Hadoop ran on
-        assert set(after) - set(before) == DAEMONS
-        yield added.cluster
-
-
-def state(cluster: Cluster) -> dict[str, int]:
-    """Return the pid of every daemon that is well."""
-    daemons = clusters.status(cluster.name, directory=cluster.dir)["daemons"]
-    return {name: daemon["pid"] for name, daemon in daemons.items() if daemon["ok"]}
+    with added(place, "hbase", "hbase_thrift_port", DAEMONS) as cluster:
+        yield cluster
 
 
 def shell(cluster: Cluster, script: str) -> str:
@@ -162,25 +150,11 @@ def page(url: str) -> str:
 
 def test_hbase_listens_on_loopback_only(hbase: Cluster) -> None:
     for name in DAEMONS:
-        assert listening(state(hbase)[name]) == {"0100007F"}, name
-
-
-def listening(pid: int) -> set[str]:
-    """Addresses on which a process listens, in the hexadecimal of /proc/net/tcp."""
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
-    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-    tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
-    rows = [row.split() for text in tables for row in text.splitlines()[1:]]
-    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes}
+        assert {address for address, _ in listening(pids(hbase)[name])} == {"0100007F"}, name
 
 
 def test_hbase_stays_within_its_memory(table: Cluster) -> None:
-    pss_kb = 0  # resident, with pages that several share counted once
-    for name in DAEMONS:
-        rollup = Path(f"/proc/{state(table)[name]}/smaps_rollup").read_text()
-        pss_kb += int(rollup.partition("Pss:")[2].split()[0])
-
-    assert pss_kb / 1024 <= 1536
+    assert resident_mib(pids(table)[name] for name in DAEMONS) <= 1536
 
 
 def test_second_up_without_a_word_of_hbase_changes_nothing(hbase: Cluster) -> None:
@@ -192,24 +166,24 @@ def test_second_up_without_a_word_of_hbase_changes_nothing(hbase: Cluster) -> No
 def test_up_brings_back_a_killed_region_server_with_its_rows(table: Cluster) -> None:
     with connect(table) as connection:
         connection.table("images").put(b"new", {b"m:split": b"val"})  # in the log only
-    before = state(table)
+    before = pids(table)
     os.kill(before["regionserver"], signal.SIGKILL)
 
     again = clusters.up(table.name, directory=table.dir, progress=say)
 
-    after = state(table)
+    after = pids(table)
     assert again.changed == 1
     assert {name for name in after if after[name] != before[name]} == {"regionserver"}
     assert found(table) == {**ROWS, b"new": {b"m:split": b"val"}}
 
 
 def test_rows_survive_a_restart_of_the_whole_cluster(table: Cluster) -> None:
-    before = state(table)
+    before = pids(table)
     rows = found(table)
 
     clusters.restart(table.name, directory=table.dir, progress=say)
 
-    after = state(table)
+    after = pids(table)
     assert before.keys() == after.keys()
     assert not set(before.values()) & set(after.values())
     assert found(table) == rows

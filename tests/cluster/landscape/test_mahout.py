@@ -23,7 +23,8 @@ from pipeline.progress import Progress
 from pipeline.sample import write_sample
 from pipeline.stores import HdfsStore
 from tests.cluster import pipelines as p
-from tests.cluster.conftest import free_port_base, say
+from tests.cluster.components import added
+from tests.cluster.conftest import say
 
 pytestmark = [pytest.mark.cluster, pytest.mark.landscape, pytest.mark.mahout]
 
@@ -47,25 +48,8 @@ rounds = 3
 def mahout(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster, add Mahout to it, and destroy both in any case."""
     place = tmp_path_factory.mktemp("mahout") / NAME
-    identity = clusters.new_id(NAME)
-    try:
-        bare = clusters.up(
-            NAME, directory=place, port_base=free_port_base(), cluster_id=identity, progress=say
-        ).cluster
-        assert bare.mahout_bin is None
-        before = pids(bare)
-        added = clusters.up(NAME, directory=place, components=["mahout"], progress=say).cluster
-        assert pids(added) == before  # Hadoop ran on, and nothing is beside it
-        yield added
-    finally:
-        clusters.down(
-            NAME, directory=place, expected_id=identity, discard_unsaved=True, progress=say
-        )
-
-
-def pids(cluster: Cluster) -> dict[str, int]:
-    daemons = clusters.status(cluster.name, directory=cluster.dir)["daemons"]
-    return {name: daemon["pid"] for name, daemon in daemons.items() if daemon["ok"]}
+    with added(place, "mahout", "mahout_bin", ()) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")

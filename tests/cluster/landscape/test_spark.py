@@ -7,7 +7,6 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from pipeline.spark_session import spark_session
 from pipeline.spark_tables import tables_in_spark
 from pipeline.stores import HdfsStore
 from tests.cluster import pipelines as p
+from tests.cluster.components import listening
 from tests.cluster.conftest import deployed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.landscape, pytest.mark.spark]
@@ -187,9 +187,9 @@ def test_two_sessions_one_after_the_other_and_only_loopback_listens(
             pid for pid in of_spark(hive) if "SparkSubmit" in _arguments(pid)
         }
         assert len(pids) >= 3  # driver, master, executor
-        listening = {address for pid in pids for address in _listening(pid)}
-        assert listening
-        assert listening <= LOOPBACK
+        addresses = {address for pid in pids for address, _ in listening(pid)}
+        assert addresses
+        assert addresses <= LOOPBACK
     with tables_in_spark(images_at(run.images, hive)) as spark:
         assert spark.sql("SELECT COUNT(*) FROM images").first()[0] > 200
     assert_nothing_is_left(hive)
@@ -197,21 +197,6 @@ def test_two_sessions_one_after_the_other_and_only_loopback_listens(
 
 def _arguments(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-
-
-def _listening(pid: int) -> set[str]:
-    """Return the addresses, in the hexadecimal digits of proc(5), on which a process listens."""
-    inodes = {}
-    for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A":
-                inodes[f"socket:[{fields[9]}]"] = fields[1].partition(":")[0]
-    found = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            found |= {inodes[name] for name in [str(link.readlink())] if name in inodes}
-    return found
 
 
 def test_nothing_is_left_of_spark_when_its_program_is_killed(hive: Cluster, run_id: str) -> None:

@@ -17,7 +17,8 @@ from pipeline.cluster import Cluster
 from pipeline.images import Images, images_at
 from pipeline.stores import HdfsStore
 from tests.cluster import pipelines as p
-from tests.cluster.conftest import deployed, say
+from tests.cluster.components import added
+from tests.cluster.conftest import say
 from tests.cluster.landscape.postgres import NAME, USER, Postgres, postgres
 from tests.pipeline.index.small_tables import RUN_ID, small_tables, write_tables
 
@@ -50,13 +51,8 @@ INSERT INTO classes (wnid) SELECT 'n0' || n FROM generate_series(1, 6) n;
 def cluster(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster with Hive, add Sqoop to it, and destroy it in any case."""
     place = tmp_path_factory.mktemp("sqoop") / "test-sqoop"
-    with deployed(place, components=["hive"]) as up:
-        assert up.cluster.sqoop_bin is None
-        before = clusters.status(place.name, directory=place)["daemons"]
-        added = clusters.up(place.name, directory=place, components=["sqoop"], progress=say)
-        after = clusters.status(place.name, directory=place)["daemons"]
-        assert [d["pid"] for d in after.values()] == [d["pid"] for d in before.values()]
-        yield added.cluster
+    with added(place, "sqoop", "sqoop_bin", (), components=["hive"]) as with_sqoop:
+        yield with_sqoop
 
 
 @pytest.fixture(scope="module")
