@@ -83,6 +83,8 @@ def verdict(found: Sequence[dict[str, Any]]) -> str:
     """Say how the largest compares with 5,000 images, or with the first."""
     first = next((row for row in found if row["images"] >= 5_000), found[0])
     last = found[-1]
+    if min(first["cpu_ms"], first["wall_ms"]) <= 0:  # a job of so few is as long as one of one
+        return f"{first['images']:,} images are too few to tell what one takes."
     cpu, wall = (last[what] / first[what] for what in ("cpu_ms", "wall_ms"))
     return (
         f"An image of {last['images']:,} takes {cpu:.2f} times the CPU of one of "

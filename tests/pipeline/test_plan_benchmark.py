@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scale import insert
+from benchmarks.scale import insert, verdict
 from benchmarks.scale_driver import PATHS, write_tables
 
 
@@ -25,8 +25,15 @@ def test_a_small_run_prints_a_line_for_each_number_of_images(
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     assert [row[0] for row in cells] == ["images", "---:", "10", "20"]
     assert all(float(row[6]) > 0 for row in cells[2:])  # the driver's memory
-    assert "An image of 20 takes " in done.stdout
+    assert "An image of 20 takes " in done.stdout or " are too few to tell" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_take_no_time_are_too_few_to_tell() -> None:
+    found = [{"images": n, "cpu_ms": ms, "wall_ms": 5.0} for n, ms in ((10, 0.0), (20, 1.5))]
+
+    assert verdict(found) == "10 images are too few to tell what one takes."
+    assert verdict(found[1:]).startswith("An image of 20 takes 1.00 times the CPU of one of 20")
 
 
 @pytest.mark.parametrize("name", PATHS)
