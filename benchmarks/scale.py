@@ -30,7 +30,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import scale_driver
-from benchmarks.scale_run import ROOT, cluster_of, measure, measure_empty
+from benchmarks.scale_run import A_BUNDLE, ROOT, cluster_of, measure, measure_empty
 from pipeline import yarn
 
 COUNTS = (1_000, 5_000, 20_000, 100_000)
@@ -166,6 +166,9 @@ def main() -> None:
     parser.add_argument("--driver", action="store_true", help="memory of the driver's own work")
     parser.add_argument("--tasks", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--jobconf", action="append", help=argparse.SUPPRESS)
+    parser.add_argument("--config", default="pipeline.toml", help=argparse.SUPPRESS)
+    parser.add_argument("--in-bundle", type=int, default=A_BUNDLE, help=argparse.SUPPRESS)
+    parser.add_argument("--unwatched", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure is not None:

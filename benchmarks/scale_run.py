@@ -25,7 +25,7 @@ from mr_jobs.lib.sequencefile import Writer
 from mr_jobs.mr_bundle_images import MRBundleImages
 from mr_jobs.mr_extract_features import MRExtractFeatures
 from pipeline.cluster import Cluster, cluster_dir
-from pipeline.config import Config
+from pipeline.config import Config, find_config
 from pipeline.job_arguments import JobSpec
 from pipeline.jobs import run_job
 from pipeline.progress import Progress
@@ -131,16 +131,17 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     work, n_images = Path(args.work), args.measure
     cluster = cluster_of(args)
     store = _store(work, cluster)
-    spec = Config.load().features
+    spec = Config.load(find_config(args.config)).features
     books = work / "codebooks.npz"
     if not books.exists():
         books.write_bytes(_made_codebooks(spec).to_bytes())
-    bundle = f"bundle-{min(n_images, A_BUNDLE)}"
+    in_bundle = min(n_images, args.in_bundle)
+    bundle = f"bundle-{in_bundle}"
     if not (work / bundle).exists():
-        write_bundle(work / bundle, pictures(), min(n_images, A_BUNDLE))
+        write_bundle(work / bundle, pictures(), in_bundle)
     if cluster:
         store.send(bundle, work / bundle, 0, (work / bundle).stat().st_size)
-    inputs = [store.uri(bundle)] * -(-n_images // A_BUNDLE)
+    inputs = [store.uri(bundle)] * -(-n_images // args.in_bundle)
     features = json.dumps(spec.to_dict(), separators=(",", ":"))
     job = JobSpec(
         name="scale",
@@ -154,11 +155,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     )
     objects = _objects(cluster)
     tasks = Tasks(cluster)
-    tasks.start()
+    if not args.unwatched:
+        tasks.start()
     cpu, began = sum(os.times()[:4]), time.monotonic()
     result = run_job(job, args.runner, "scale", Progress("scale"), cluster)
     wall_s = time.monotonic() - began
-    tasks.stop()
+    if not args.unwatched:
+        tasks.stop()
     own_s = sum(os.times()[:4]) - cpu
     made = {
         "images": n_images,

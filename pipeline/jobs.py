@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ from pipeline.progress import Progress
 from pipeline.stores import HdfsStore
 
 _MRJOB_LOG = logging.getLogger("mrjob")
-_POLL_S = 0.5
+_POLL_S, _LATER_POLL_S = 0.5, 2.0  # each wakes YARN's processes; later ones of a job that lasts
 _APPLICATION = re.compile(r"\b(application_\d+_\d+)\b")
 
 
@@ -197,7 +198,8 @@ def _watched(poll: Callable[[], int], spec: JobSpec, progress: Progress) -> Iter
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(_POLL_S):
+        began = time.monotonic()
+        while not over.wait(min(max(_POLL_S, (time.monotonic() - began) / 20), _LATER_POLL_S)):
             progress.update(poll(), spec.total)
 
     thread = threading.Thread(target=watch, daemon=True)
