@@ -57,14 +57,18 @@ def postgres(password_file: Path) -> Iterator[Postgres]:
     password_file.write_text(f"{password}\n")
     home = Path(tempfile.mkdtemp(prefix="test-postgres-"))
     account = pwd.getpwnam("postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
-    os.chown(home, account.pw_uid, account.pw_gid)
+    given = home / "password"  # initdb may not open a pipe of another user's
+    given.touch(mode=0o600)
+    given.write_text(password)
+    for path in (home, given):
+        os.chown(path, account.pw_uid, account.pw_gid)
 
-    def call(program: str, *args: str, given: str = "") -> None:
+    def call(program: str, *args: str) -> None:
         """Run one of PostgreSQL's programs; what it starts holds none of this process' files."""
         with tempfile.TemporaryFile("w+") as said:
             done = subprocess.run(
                 [programs / program, "-D", home / "data", *args],
-                input=given,
+                stdin=subprocess.DEVNULL,
                 cwd=home,
                 user=account.pw_uid,
                 group=account.pw_gid,
@@ -82,9 +86,8 @@ def postgres(password_file: Path) -> Iterator[Postgres]:
     try:
         call(
             "initdb",
-            *("-U", USER, "-A", "scram-sha-256", "--pwfile=/dev/stdin", "-E", "UTF8"),
+            *("-U", USER, "-A", "scram-sha-256", f"--pwfile={given}", "-E", "UTF8"),
             *("--locale=C.UTF-8", "--no-sync"),
-            given=password,
         )
         call("pg_ctl", "-w", "-l", str(home / "log"), "-o", f"{options} -c fsync=off", "start")
         try:

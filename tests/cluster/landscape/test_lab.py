@@ -155,6 +155,7 @@ def test_a_browser_shows_a_notebook_and_asks_nobody_else(lab: Lab) -> None:
         page.open(lab.link.replace("/lab?", f"/lab/tree/{FIRST}?"))
         page.wait_for("document.querySelector('.jp-Notebook .jp-RenderedMarkdown h1') !== null")
         page.wait_for("document.body.innerText.includes('Hello, HDFS and MapReduce')")
+        assert "Jupyter news" not in page.evaluate("document.body.innerText")  # it would ask
         asked = page.evaluate("performance.getEntriesByType('resource').map(e => e.name).join(' ')")
 
     assert {url.split("/")[2] for url in asked.split() if url.startswith(("http", "ws"))} == {

@@ -38,8 +38,10 @@ SCHEMA = """
 CREATE TABLE words (wnid text PRIMARY KEY, ilsvrc_id integer, words text);
 CREATE TABLE classes (id serial PRIMARY KEY, wnid text UNIQUE);
 CREATE TABLE pictures (name text PRIMARY KEY, part text NOT NULL, class integer REFERENCES classes);
-CREATE TABLE boxes (image_id text, box integer, wnid text, xmin integer, ymin integer, xmax integer,
-                    ymax integer, PRIMARY KEY (image_id, box));
+CREATE TABLE rectangles (image_id text, box integer, wnid text, x0 integer, y0 integer, x1 integer,
+                         y1 integer, PRIMARY KEY (image_id, box));
+CREATE VIEW boxes AS  -- a column of a table may not be called xmin, one of a view may
+    SELECT image_id, box, wnid, x0 AS xmin, y0 AS ymin, x1 AS xmax, y1 AS ymax FROM rectangles;
 CREATE VIEW labels AS
     SELECT p.name AS image_id, p.part AS split, c.wnid
     FROM pictures p LEFT JOIN classes c ON c.id = p.class;
@@ -51,8 +53,10 @@ INSERT INTO classes (wnid) SELECT 'n0' || n FROM generate_series(1, 6) n;
 def cluster(_own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Deploy a cluster with Hive, add Sqoop to it, and destroy it in any case."""
     place = tmp_path_factory.mktemp("sqoop") / "test-sqoop"
+    compiled = set(Path("/tmp").glob("sqoop-*/compile/*"))  # noqa: S108  # where Sqoop writes
     with added(place, "sqoop", "sqoop_bin", (), components=["hive"]) as with_sqoop:
         yield with_sqoop
+    assert set(Path("/tmp").glob("sqoop-*/compile/*")) == compiled  # noqa: S108
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
             f" CASE n % 7 WHEN 6 THEN NULL ELSE n % 7 + 1 END FROM generate_series(1, {N_LABELS}) n"
         )
         server.sql(
-            "INSERT INTO boxes VALUES ('p1', 0, 'n01', 1, 2, 30, 40), ('p1', 1, 'n02', 0, 0, 9, 9)"
+            "INSERT INTO rectangles VALUES ('p1', 0, 'n01', 1, 2, 30, 40),"
+            " ('p1', 1, 'n02', 0, 0, 9, 9)"
         )
         yield server
 
@@ -149,7 +154,7 @@ def test_imported_tables_are_joined_with_each_other_and_the_index(
 def test_second_import_takes_the_place_of_the_first(
     cluster: Cluster, database: Postgres, imported: dict[str, Any]
 ) -> None:
-    database.sql("INSERT INTO boxes VALUES ('p2', 0, 'n03', 5, 5, 6, 6)")
+    database.sql("INSERT INTO rectangles VALUES ('p2', 0, 'n03', 5, 5, 6, 6)")
 
     again = p.run(*args(cluster, database, "import", "--table", "boxes"))
 
