@@ -4,8 +4,9 @@
 
 The workers are hosts of ../shared/lab/hosts.sh, each pinned to a core of its own; the master is a
 third. On one worker and on two, in turn, the job of `benchmarks.scale` computes the features of a
-configuration: of configs/best.toml, whose images take as much CPU as any. A deployment before that makes the class archives, which later ones have at hand.
-Needs root and two cores that are idle otherwise.
+configuration: of configs/best.toml, whose images take as much CPU as any. A deployment before that
+makes the class archives, which later ones have at hand. Needs root and two cores that are idle
+otherwise.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def deployed(hosts: Lab, work: Path, n_workers: int) -> Iterator[clusters.Cluste
         clusters.down(NAME, directory=place, discard_unsaved=True, progress=say)
 
 
-def wall_s(cluster: clusters.Cluster, work: Path, config: str, n_images: int, in_bundle: int) -> dict[str, Any]:
+def wall_s(
+    cluster: clusters.Cluster, work: Path, config: str, n_images: int, in_bundle: int
+) -> dict[str, Any]:
     """Run the job once, in a process of its own, which does not look at the tasks meanwhile.
 
     Looking through /proc every 50 ms slows what runs on the same core by a sixth.

@@ -103,7 +103,7 @@ def _write_settings(server: Path, work: Path, port: int) -> None:
     }
     (folder / "jupyter_server_config.json").write_text(json.dumps(settings, indent=1), "utf-8")
     (folder / "labconfig").mkdir(mode=0o700, exist_ok=True)
-    in_browser = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}  # no question
+    in_browser = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
     overrides = folder / "labconfig" / "default_setting_overrides.json"
     overrides.write_text(json.dumps(in_browser, indent=1), "utf-8")
 

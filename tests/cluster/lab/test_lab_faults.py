@@ -36,6 +36,9 @@ def run_id(several: Several, sample: Path, config: Path) -> Iterator[str]:
         yield name
 
 
+MASTER = "org.apache.hadoop.mapreduce.v2.app.MRAppMaster"
+
+
 def where(several: Several, script: str, part: str) -> str:
     """Wait until a worker runs a task of a job, and name the worker; all look at once."""
     code = (
@@ -130,17 +133,22 @@ def test_worker_lost_in_a_reduce(several: Several, well: Callable[[], None]) -> 
         gate.unlink()
 
 
-def test_network_of_a_worker_cut_for_a_minute(several: Several, well: Callable[[], None]) -> None:
+@pytest.mark.parametrize("has", ["task", "master"])
+def test_network_of_a_worker_cut_for_a_minute(
+    several: Several, well: Callable[[], None], has: str
+) -> None:
     """The job goes on elsewhere, and the worker takes part again afterwards."""
     name = f"gate-{uuid.uuid4().hex[:8]}"
     with h.job(several.cluster, Path("/tmp"), h.OWN_TASKS, name=name) as job:  # noqa: S108  # theirs
         host = where(several, str(job.map_gate), "--mapper")
+        if has == "master":  # perhaps of another
+            host = where(several, MASTER, MASTER)
         several.lab.cut(host)
         began = time.monotonic()
         try:
             for other in WORKERS:
                 several.lab.run(other, f"touch {job.map_gate} {job.reduce_gate}")
-            result = job.future.result(240)
+            result = job.future.result(400)
             while time.monotonic() - began < CUT_S:
                 several.lab.run(host, "true")
         finally:

@@ -141,15 +141,16 @@ def test_killed_agent_and_gate_lose_nothing_and_store_nothing_twice(
     wanted: dict[str, int] = {}
     running = pids(flume)
 
-    def drop_more_until_in_the_middle(flow: Flow) -> bool:
-        if flow.open_files and flow.spooled:
-            return True
+    def drop_more() -> None:
         for number in range(len(wanted), len(wanted) + N_STREAMED):
             wanted[f"train/n{number % 5:08}/s{number}.JPEG"] = number
             drop(flume, f"n{number % 5:08}/s{number}.JPEG", jpeg(1000 + number))
-        return False
 
-    wait_for(flume, drop_more_until_in_the_middle)
+    def is_open(flow: Flow) -> bool:
+        drop_more()
+        return bool(flow.open_files)
+
+    wait_for(flume, is_open)
     for name in DAEMONS:
         os.kill(running[name], signal.SIGKILL)
     left = Landing(flume).flow()

@@ -30,6 +30,10 @@ CONFIG = """
 [features]
 features = ["hog", "hsv_pyramid"]
 image_px = 64
+[features.hog]
+cell_px = 8
+block_px = 16
+stride_px = 16
 """
 TRAINERS = ("h2o-glm", "h2o-gbm")
 GONE_S = 60

@@ -30,6 +30,10 @@ CONFIG = """
 [features]
 features = ["hog", "hsv_pyramid", "fisher"]
 image_px = 64
+[features.hog]
+cell_px = 8
+block_px = 16
+stride_px = 16
 [features.fisher]
 n_gaussians = 4
 [codebooks]
