@@ -15,7 +15,6 @@ from mr_jobs.lib.selection import Selection
 from pipeline.image_jobs import LISTS, JobInput, job_input
 from pipeline.images import Images
 from pipeline.index import select_rows
-from pipeline.index.engine import state_of
 from pipeline.step import Context
 
 SELECTING = ("features", "split", "train")
@@ -51,6 +50,8 @@ def choose(images: Images, where: str, what: str) -> Chosen:
     ConfigError
         If the condition is none, or no image meets it.
     """
+    from pipeline.index.engine import state_of  # sqlglot takes a while
+
     found = _choose(images, where, state_of(images))
     if not len(found.images):
         raise ConfigError(
