@@ -78,7 +78,7 @@ def browser(width_px: int = 1280, height_px: int = 800) -> Iterator[Page]:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("needs chromium: bin/setup --browser")
-    with tempfile.TemporaryDirectory(prefix="browser-") as profile:
+    with _profile() as profile:
         process = subprocess.Popen(
             [
                 program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -96,6 +96,18 @@ def browser(width_px: int = 1280, height_px: int = 800) -> Iterator[Page]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+@contextmanager
+def _profile() -> Iterator[str]:
+    """Have a folder for a profile; what the browser started may write there after its end."""
+    folder = tempfile.mkdtemp(prefix="browser-")
+    try:
+        yield folder
+    finally:
+        deadline = time.monotonic() + _START_S
+        while Path(folder).exists():
+            shutil.rmtree(folder, ignore_errors=time.monotonic() < deadline)
 
 
 def _address(port_file: Path, process: subprocess.Popen[bytes]) -> str:

@@ -50,9 +50,11 @@ def talk(place: Path, cluster: Cluster, *args: object) -> pexpect.spawn:
 
 
 def leave(child: pexpect.spawn) -> int | None:
-    """Type Ctrl-D, and return the exit code."""
-    child.sendeof()
-    child.expect(pexpect.EOF)
+    """Type Ctrl-D until it ends: what is typed before it asks may be lost; return the exit code."""
+    for _ in range(60):
+        child.sendeof()
+        if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=2) == 0:
+            break
     child.close()
     code: int | None = child.exitstatus
     return code
