@@ -86,7 +86,15 @@ def test_only_the_parts_with_a_cluster_need_java(checkout: Machine, part: str) -
 
 
 @pytest.mark.parametrize(
-    ("part", "marked"), [("extended", "extended and not faults"), ("faults", "faults")]
+    ("part", "marked"),
+    [
+        ("extended", "extended and not faults"),
+        (
+            "faults",
+            "faults --numprocesses=2 --dist=loadfile --no-loadscope-reorder"
+            " tests/cluster/lab tests/cluster/faults",
+        ),
+    ],
 )
 def test_a_long_part_runs_only_when_it_is_named(checkout: Machine, part: str, marked: str) -> None:
     result = checkout.run("check", part)
