@@ -27,7 +27,7 @@ from tests.cluster.conftest import say
 pytestmark = [pytest.mark.cluster, pytest.mark.landscape, pytest.mark.flume]
 
 DAEMONS = {"flume", "dropgate"}
-N_STREAMED = 40  # at a time
+N_STREAMED = 200  # at a time
 ODD = "a b%{host}$(x);'é猫.JPEG"
 
 
@@ -141,16 +141,15 @@ def test_killed_agent_and_gate_lose_nothing_and_store_nothing_twice(
     wanted: dict[str, int] = {}
     running = pids(flume)
 
-    def drop_more() -> None:
+    def in_the_middle(flow: Flow) -> bool:
+        if flow.dropped or flow.spooled:
+            return bool(flow.open_files)
         for number in range(len(wanted), len(wanted) + N_STREAMED):
             wanted[f"train/n{number % 5:08}/s{number}.JPEG"] = number
             drop(flume, f"n{number % 5:08}/s{number}.JPEG", jpeg(1000 + number))
+        return False
 
-    def is_open(flow: Flow) -> bool:
-        drop_more()
-        return bool(flow.open_files)
-
-    wait_for(flume, is_open)
+    wait_for(flume, in_the_middle)
     for name in DAEMONS:
         os.kill(running[name], signal.SIGKILL)
     left = Landing(flume).flow()
