@@ -14,8 +14,8 @@ from typing import Unpack
 import pytest
 
 from pipeline import cluster as clusters
-from pipeline import playbooks
 from pipeline.cluster import Cluster, Options, UpResult
+from tests.places import keep_deployments_in
 
 FIRST_BASE, LAST_BASE, N_PORTS = 22000, 32000, 30
 
@@ -49,9 +49,7 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep receipts, locks and Ansible's logs of these tests out of the user's `var`."""
     var = tmp_path_factory.mktemp("var")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clusters, "RECEIPTS_DIR", var / "receipts")
-        patch.setattr(clusters, "LOCKS_DIR", var / "locks")
-        patch.setattr(playbooks, "LOG_DIR", var / "ansible")
+        keep_deployments_in(var, patch)
         yield
 
 

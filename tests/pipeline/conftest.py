@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import cluster, commands, images, playbooks, runs, save_step
+from pipeline import cluster, commands, images, runs, save_step
+from tests.places import keep_deployments_in
 
 SMALL_FEATURES = """
 [features]
@@ -93,7 +94,5 @@ class Answer:
 def cluster_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep receipts, locks and logs of deployments in the test's own directory."""
     var = tmp_path / "var"
-    monkeypatch.setattr(cluster, "RECEIPTS_DIR", var / "receipts")
-    monkeypatch.setattr(cluster, "LOCKS_DIR", var / "locks")
-    monkeypatch.setattr(playbooks, "LOG_DIR", var / "ansible")
+    keep_deployments_in(var, monkeypatch)
     return var

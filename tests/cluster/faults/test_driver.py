@@ -37,7 +37,7 @@ def seconds_of(run: dict[str, Any]) -> dict[str, float]:
 
 
 def kill_in(step: str, seconds: float, *args: object) -> bool:
-    """Start the pipeline and kill it in the middle of a step; False: it had ended before."""
+    """Start the pipeline and kill it in a step; False: that had ended before."""
     process = p.start(*args)
     assert process.stderr is not None
     names = list(STEPS)
@@ -46,14 +46,14 @@ def kill_in(step: str, seconds: float, *args: object) -> bool:
         done = (f"{before[-1]}: done in",)
         while (line := process.stderr.readline()) and not line.startswith(done):
             continue
-    middle = threading.Timer(seconds / 4, p.kill, [[process.pid]])  # by then it may be quicker
-    middle.start()
+    killer = threading.Timer(seconds / 4, p.kill, [[process.pid]])  # early: it may be quicker now
+    killer.start()
     too_late = False
     for line in process.stderr:
         if line.startswith(f"{step}: done in"):
             too_late = True
             p.kill([process.pid])  # the next steps are still to be killed
-    middle.cancel()
+    killer.cancel()
     process.communicate()
     return not too_late and process.returncode == -signal.SIGKILL
 
