@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mr_jobs.image_job import ImageJob
+from mr_jobs.lib.errors import DataError
 from mr_jobs.lib.imagenet import UNLABELLED
 from mr_jobs.lib.shown import shown
 from mr_jobs.mr_bundle_images import MRBundleImages
@@ -160,6 +161,12 @@ def _catalog(context: Context, progress: Progress) -> dict[str, Any]:
         ledger.save(store)
     summary = catalog.summarise(store, context.run.dir)
     check_counts("catalog", "catalogued", ledger.total("images"), {"rows": summary["rows"]})
+    if not summary["rows"]:
+        refused = ledger.counted("refused").total()
+        raise DataError(
+            f"{context.data.root}: holds no image that can be stored ({refused} refused, which "
+            "`bin/pipeline quarantine list` names); put images into it, and run again"
+        )
     return {"counts": dict(ledger.counted("catalog_counts")), **summary}
 
 

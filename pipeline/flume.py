@@ -106,10 +106,8 @@ class Landing:
             It has not within the limit, or the agent does not run.
         """
         deadline = time.monotonic() + limit_s
-        before, settled = (
-            "",
-            0,
-        )  # looks in a row: an image is nowhere for a moment between two places
+        before = ""
+        settled = 0  # looks in a row: an image is nowhere for a moment between two places
         while settled < 2 * (_SETTLED_S // _POLL_S):
             flow = self.flow()
             told = (

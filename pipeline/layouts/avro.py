@@ -34,11 +34,13 @@ class _Damage(Exception):
     """The bytes at hand are not what the format wants; the message says what."""
 
 
-def is_event_file(file: BinaryIO) -> bool:
-    """Say whether a file begins as Flume's do."""
+def is_event_file(file: BinaryIO, *, cut: bool = False) -> bool:
+    """Say whether a file begins as Flume's do; with `cut`, also one that ends in its head."""
     try:
         _read_header(_Cursor(file))
-    except (_Damage, EOFError):
+    except EOFError:
+        return cut
+    except _Damage:
         return False
     return True
 
@@ -51,7 +53,7 @@ def events(file: BinaryIO, name: str, *, cut: bool = False) -> Iterator[Event]:
     file : seekable binary file; may be moved between two events.
     name : what messages call it.
     cut : its writer was killed: what comes after the last whole block was never acknowledged, and
-        is left out.
+        is left out; the file may even end in its head, or be empty.
 
     Raises
     ------
@@ -60,7 +62,12 @@ def events(file: BinaryIO, name: str, *, cut: bool = False) -> Iterator[Event]:
     """
     cursor = _Cursor(file)
     try:
-        sync = _read_header(cursor)
+        try:
+            sync = _read_header(cursor)
+        except EOFError:
+            if cut:
+                return
+            raise
         while cursor.at < cursor.end:
             try:
                 count, block_end = _block(cursor, sync)

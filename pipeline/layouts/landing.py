@@ -30,7 +30,7 @@ def landing_sources(root: RawPath) -> list[RawSource]:
     if not found:
         return []
     with found[0].path.open("rb") as file:
-        return found if is_event_file(file) else []
+        return found if is_event_file(file, cut=_is_cut(found[0])) else []
 
 
 def landed_members(source: RawSource) -> Iterator[tuple[Member, str]]:
@@ -45,8 +45,7 @@ def landed_members(source: RawSource) -> Iterator[tuple[Member, str]]:
     """
     too_large = ""  # path of a file that the agent has cut in pieces
     with source.path.open("rb") as file:
-        cut = source.path.name.endswith(RECOVERED)
-        for event in events(file, str(source.path), cut=cut):
+        for event in events(file, str(source.path), cut=_is_cut(source)):
             path = event.headers.get("file", "")
             name, label, reason = _checked(event, path)
             if path and path == too_large:
@@ -54,6 +53,10 @@ def landed_members(source: RawSource) -> Iterator[tuple[Member, str]]:
             else:
                 too_large = path if event.size > MAX_IMAGE_BYTES else ""
             yield Member(name, event.offset, event.offset, event.size, reason), label
+
+
+def _is_cut(source: RawSource) -> bool:
+    return source.path.name.endswith(RECOVERED)
 
 
 def _checked(event: Event, path: str) -> tuple[str, str, str | None]:

@@ -88,6 +88,17 @@ def test_hostile_members_are_refused_and_counted_and_nothing_is_written(
     assert not list(tmp_path.rglob("evil*"))
 
 
+def test_data_of_which_every_image_is_refused_says_so(cli: Any, tmp_path: Path, jpeg: Any) -> None:
+    data = {"n00000001": [("../../evil.JPEG", jpeg(seed=7))]}
+    tar = _train_tar(tmp_path / "data", data)
+
+    answer = _inline(cli, tar.parent)
+
+    assert answer.code == 5
+    assert f"{tar.parent}: holds no image that can be stored (1 refused" in answer.err
+    assert "Traceback" not in answer.err
+
+
 def _add_special_members(tar: Path) -> None:
     with tarfile.open(tar, "a") as outer:
         for kind in (tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):

@@ -91,6 +91,13 @@ def test_file_of_a_killed_agent_ends_after_its_last_whole_block(tmp_path: Path) 
         assert [name for name, _, _ in found] == ["a.JPEG", "b.JPEG"]
 
 
+def test_file_of_an_agent_killed_before_its_first_block_holds_no_image(tmp_path: Path) -> None:
+    head = make.head()
+
+    for end in (0, 2, 40, len(head) - 1, len(head)):
+        assert members(tmp_path / "images.1.recovered.avro", head[:end]) == []
+
+
 def test_any_other_file_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="ends in the middle of a block"):
         members(tmp_path / "images.1.avro", make.landing_file(*IMAGES)[:-1])
