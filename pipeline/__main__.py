@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from mr_jobs.lib.errors import ConfigError, IncompleteError, PipelineError, is_full_disk
 from mr_jobs.lib.shown import shown, shown_lines
 from pipeline import commands
-from pipeline.arguments import build_parser
+from pipeline.arguments import parse
 from pipeline.output import as_text
 
 _INTERRUPTED = 130
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 other, 2 usage or configuration, 3 cluster, 4 job, 5 data, 130 interrupted.
     """
-    args = build_parser().parse_args(argv)
+    args = parse(argv)
     try:
         with _terminal() if getattr(args, "owns_terminal", False) else _own_stdout() as out:
             try:

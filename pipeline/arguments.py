@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -56,6 +57,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # no public name
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse a command line; `predict RUN --tsv PATH` too, whose PATH Python 3.11 leaves over."""
+    parser = build_parser()
+    args, left = parser.parse_known_args(argv)
+    if getattr(args, "paths", None) == [] and not any(word[:1] == "-" != word for word in left):
+        args.paths, left = left, []
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return args
 
 
 def _add_full(commands: Commands) -> None:

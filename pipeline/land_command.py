@@ -80,7 +80,7 @@ def run(args: Namespace) -> dict[str, Any]:
 
 
 def _ingest(args: Namespace, uri: str) -> dict[str, Any]:
-    from pipeline.arguments import build_parser  # they import this module
+    from pipeline.arguments import parse  # they import this module
     from pipeline.commands import COMMANDS
 
     given = ["ingest", uri, "--images", args.images, "--name", args.name]
@@ -88,7 +88,7 @@ def _ingest(args: Namespace, uri: str) -> dict[str, Any]:
         given += ["--cluster-dir", str(args.cluster_dir)]
     if args.config:
         given += ["--config", args.config]
-    return COMMANDS["ingest"](build_parser().parse_args(given))
+    return COMMANDS["ingest"](parse(given))
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:

@@ -152,6 +152,17 @@ def test_a_folder_is_walked_without_what_is_hidden_or_no_file(
     assert names == ["a.jpg", "b.jpg", "d.jpg", "more/c.jpg"]
 
 
+def test_files_may_come_after_options(cli: Any, saved: Path, photos: Path) -> None:
+    before, after = (
+        cli("predict", saved, *words) for words in ((photos, "--tsv"), ("--tsv", photos))
+    )
+
+    assert after.code == 0, after.err
+    assert after.out == before.out
+    with pytest.raises(SystemExit):
+        cli("predict", saved, "--tvs", photos)
+
+
 def test_names_that_could_deceive_are_escaped(cli: Any, saved: Path, tmp_path: Path) -> None:
     folder = tmp_path / "names"
     folder.mkdir()

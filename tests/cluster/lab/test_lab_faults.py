@@ -39,8 +39,8 @@ def run_id(several: Several, sample: Path, config: Path) -> Iterator[str]:
 MASTER = "org.apache.hadoop.mapreduce.v2.app.MRAppMaster"
 
 
-def where(several: Several, script: str, part: str) -> str:
-    """Wait until a worker runs a task of a job, and name the worker; all look at once."""
+def where(several: Several, *words: str) -> str:
+    """Wait until a worker runs what has these words in its argv, and name it; all look at once."""
     code = (
         "import pathlib,time\n"
         "def argv(p):\n"
@@ -49,7 +49,7 @@ def where(several: Several, script: str, part: str) -> str:
         "end = time.monotonic() + 20\n"
         "while time.monotonic() < end:\n"
         "  for p in pathlib.Path('/proc').iterdir():\n"
-        f"    if p.name.isdigit() and {{{script!r}, {part!r}}} <= set(argv(p)):\n"
+        f"    if p.name.isdigit() and set({words!r}) <= set(argv(p)):\n"
         "      print('here'); raise SystemExit\n"
         "  time.sleep(0.02)\n"
     )
@@ -62,7 +62,7 @@ def where(several: Several, script: str, part: str) -> str:
                     return looks[look]
     finally:
         pool.shutdown(wait=False)
-    raise AssertionError(f"no task of {script} came up")
+    raise AssertionError(f"nothing with {words} came up")
 
 
 def hit(several: Several, script: str, part: str) -> str:
@@ -142,7 +142,7 @@ def test_network_of_a_worker_cut_for_a_minute(
     with h.job(several.cluster, Path("/tmp"), h.OWN_TASKS, name=name) as job:  # noqa: S108  # theirs
         host = where(several, str(job.map_gate), "--mapper")
         if has == "master":  # perhaps of another
-            host = where(several, MASTER, MASTER)
+            host = where(several, MASTER)
         several.lab.cut(host)
         began = time.monotonic()
         try:
