@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tests.bin.conftest import Machine
 
 ROOT = Path(__file__).parents[2]
+BY_FILE = "--numprocesses=2 --dist=loadfile --no-loadscope-reorder"
+EXTRAS = ["hbase", "spark", "h2o", "lab"]
 LINTERS = ["ruff", "mypy", "ansible-lint", "shellcheck"]
 
 
@@ -17,6 +19,9 @@ LINTERS = ["ruff", "mypy", "ansible-lint", "shellcheck"]
 def checkout(machine: Machine) -> Machine:
     """A machine whose .venv holds programs that all pass, and whose lock is in order."""
     machine.run("setup")
+    (machine.repo / "requirements").mkdir()
+    for extra in EXTRAS:
+        (machine.repo / f"requirements/{extra}.txt").write_text("one==1\n")
     venv = machine.repo / ".venv/bin"
     for name in LINTERS:
         machine.give(name, f"echo {name} is happy", folder=venv)
@@ -89,11 +94,8 @@ def test_only_the_parts_with_a_cluster_need_java(checkout: Machine, part: str) -
     ("part", "marked"),
     [
         ("extended", "extended and not faults"),
-        (
-            "faults",
-            "faults --numprocesses=2 --dist=loadfile --no-loadscope-reorder"
-            " tests/cluster/lab tests/cluster/faults",
-        ),
+        ("faults", f"faults {BY_FILE} tests/cluster/lab tests/cluster/faults"),
+        ("landscape", f"landscape {BY_FILE} tests/cluster/landscape"),
     ],
 )
 def test_a_long_part_runs_only_when_it_is_named(checkout: Machine, part: str, marked: str) -> None:
