@@ -45,6 +45,7 @@ health: {description: What each daemon says of itself., returned: always, type: 
 """
 
 POLL_S = 0.25
+BEANLESS_S = 3.0
 SILENT_S = 30.0  # of a program that looks every half second
 CAUSE = re.compile(r"(Caused by: )?[\w.$]+(Exception|Error)\b")
 
@@ -244,8 +245,17 @@ CHECKS = {
 
 
 def bean(url: str, name: str) -> dict[str, Any]:
-    """Read one JMX bean of a daemon."""
-    return get(f"{url}/jmx?qry={name}")["beans"][0]
+    """Read one JMX bean of a daemon.
+
+    HBase takes its beans away for half a second after regions have moved
+    (org.apache.hadoop.metrics2.impl.JmxCacheBuster), so they are asked for more than once.
+    """
+    deadline = time.monotonic() + BEANLESS_S
+    while not (beans := get(f"{url}/jmx?qry={name}")["beans"]):
+        if time.monotonic() > deadline:
+            raise ValueError(f"has no bean {name}")
+        time.sleep(POLL_S)
+    return beans[0]
 
 
 def explain(name: str, state: dict[str, Any], args: dict[str, Any]) -> str:

@@ -69,6 +69,25 @@ def test_daemon_without_web_interface_is_well_when_it_listens(health: Any) -> No
     assert (ok, says) == (False, f"does not listen yet at {url}")
 
 
+def test_beans_that_are_away_for_a_moment_are_asked_for_again(
+    health: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [[], [{"regionCount": 2}]]
+    monkeypatch.setattr(health, "get", lambda _: {"beans": answers.pop(0)})
+
+    verdict = health.check_regionserver({"urls": {"regionserver": "http://127.0.0.1:1"}})
+
+    assert verdict == (True, "serves 2 regions", {"regions": 2})
+
+
+def test_beans_that_stay_away_are_named(health: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "get", lambda _: {"beans": []})
+    monkeypatch.setattr(health, "BEANLESS_S", 0.1)
+
+    with pytest.raises(ValueError, match="has no bean Hadoop:service=HBase"):
+        health.check_regionserver({"urls": {"regionserver": "http://127.0.0.1:1"}})
+
+
 MASTER = {
     **{"numRegionServers": 2, "numDeadRegionServers": 0},
     **{"tag.isActiveMaster": "true", "masterFinishedInitializationTime": 1700000000000},

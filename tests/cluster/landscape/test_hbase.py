@@ -87,7 +87,10 @@ def test_hbase_is_well_beside_hadoop(hbase: Cluster) -> None:
     daemons = clusters.status(hbase.name, directory=hbase.dir)["daemons"]
 
     assert daemons["hmaster"]["says"] == "active, 1 live region servers"
-    assert len([name for name, daemon in daemons.items() if daemon["ok"]]) == 9
+    assert [
+        f"{name} {daemon['says']}" for name, daemon in daemons.items() if not daemon["ok"]
+    ] == []
+    assert len(daemons) == 9
     assert (hbase.hbase_host, hbase.hbase_zookeeper) == ("127.0.0.1", "127.0.0.1")
     assert hbase.hbase_thrift_port == hbase.port_base + 25
 
