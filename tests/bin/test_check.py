@@ -95,7 +95,7 @@ def test_only_the_parts_with_a_cluster_need_java(checkout: Machine, part: str) -
     [
         ("extended", "extended and not faults"),
         ("faults", f"faults {BY_FILE} tests/cluster/lab tests/cluster/faults"),
-        ("landscape", f"landscape {BY_FILE} tests/cluster/landscape"),
+        ("landscape", f"landscape {BY_FILE} tests/cluster/lab tests/cluster/landscape"),
     ],
 )
 def test_a_long_part_runs_only_when_it_is_named(checkout: Machine, part: str, marked: str) -> None:
