@@ -47,10 +47,11 @@ def measure(
     Returns
     -------
     For `bundles` and `hbase` a dict each: table_s: of making the table, which put_s is without;
-    put_s, put_images_s, put_mb_s; flush_s; disk_bytes: in HDFS; catalog_s; job_scan_s,
-    job_scan_mb_s; reader_scan_s, reader_scan_mb_s; gets_s: of 100 images. MB are 10^6 bytes of
-    images. And same_rows: whether both catalogues say the same but for the place;
-    with `features`, same_features: whether all vectors are the same, and features_s in the dicts.
+    put_s, put_images_s, put_mb_s; flush_s; flushed_bytes and disk_bytes: in HDFS after the flush
+    and at the end; catalog_s; job_scan_s, job_scan_mb_s; reader_scan_s, reader_scan_mb_s; gets_s:
+    of 100 images. MB are 10^6 bytes of images. And same_rows: whether both catalogues say the same
+    but for the place; with `features`, same_features: whether all vectors are the same, and
+    features_s in the dicts.
     """
     found: dict[str, Any] = {}
     digests, vectors = [], []
@@ -106,7 +107,8 @@ def _of_store(cluster: Cluster, run: Run, images: Images, n_bytes: int) -> dict[
     table_s = run.steps["bundle"].get("table_s", 0.0)
     put_s = round(run.steps["bundle"]["seconds"] - table_s, 1)
     n_images = run.steps["bundle"]["counts"]["bundled"]
-    flush_s, disk_bytes = _disk(cluster, images)
+    flush_s = _flush(cluster, images)
+    flushed_bytes = _disk_bytes(cluster, images)
     some_steps(["catalog"], run)
     with Progress("verify") as progress:
         sound = verify(images, "hadoop", progress)
@@ -125,28 +127,40 @@ def _of_store(cluster: Cluster, run: Run, images: Images, n_bytes: int) -> dict[
         "put_images_s": round(n_images / put_s, 1),
         "put_mb_s": round(mb / put_s, 1),
         "flush_s": flush_s,
-        "disk_bytes": disk_bytes,
+        "flushed_bytes": flushed_bytes,
         "catalog_s": run.steps["catalog"]["seconds"],
         "job_scan_s": round(job_scan_s, 1),
         "job_scan_mb_s": round(mb / job_scan_s, 1),
         "reader_scan_s": round(reader_scan_s, 1),
         "reader_scan_mb_s": round(mb / reader_scan_s, 1),
         "gets_s": _gets(images),
+        "disk_bytes": _disk_bytes(cluster, images),
     }
 
 
-def _disk(cluster: Cluster, images: Images) -> tuple[float, int]:
-    """Write what HBase holds in memory; return the seconds, and the bytes of the store in HDFS."""
+def _flush(cluster: Cluster, images: Images) -> float:
+    """Write what HBase holds in memory; return the seconds."""
+    place = hbase_store.place_of(images)
+    if place is None:
+        return 0.0
+    began = time.monotonic()
+    hbase_store.shell(cluster, f"flush {place.table!r}")
+    return round(time.monotonic() - began, 1)
+
+
+def _disk_bytes(cluster: Cluster, images: Images) -> int:
+    """Return the bytes of a store in HDFS.
+
+    HBase keeps the files that a compaction has put together for two minutes more
+    (hbase.hfile.compaction.discharger.interval).
+    """
     hdfs = HdfsStore(cluster.webhdfs_url, cluster.fs_uri, "/")
     place = hbase_store.place_of(images)
     if place is None:
-        return 0.0, hdfs.summary(urlsplit(images.store.uri("bundles")).path[1:])["length"]
-    began = time.monotonic()
-    hbase_store.shell(cluster, f"flush {place.table!r}")
-    flush_s = round(time.monotonic() - began, 1)
+        return int(hdfs.summary(urlsplit(images.store.uri("bundles")).path[1:])["length"])
     root = f"{cluster.hbase_root}".lstrip("/")
     folders = [f"{root}/{part}/default/{place.table}" for part in ("data", "mobdir/data")]
-    return flush_s, sum(hdfs.summary(folder)["length"] for folder in folders)
+    return sum(int(hdfs.summary(folder)["length"]) for folder in folders)
 
 
 def _read_all(images: Images) -> int:
