@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
-from tests.cluster.conftest import say
-from tests.cluster.lab.conftest import WORKERS, Several
+from tests.cluster.conftest import deployed
+from tests.cluster.lab.conftest import MASTER, WORKERS
+from tests.cluster.lab.hosts import Lab, Traces, differences
 
 happybase = pytest.importorskip("happybase")
 
@@ -17,13 +20,22 @@ pytestmark = [pytest.mark.cluster, pytest.mark.landscape, pytest.mark.hbase]
 
 
 @pytest.fixture(scope="module")
-def hbase(several: Several) -> Cluster:
-    """Add HBase to the session's cluster of several hosts; it goes with it."""
-    given = several.cluster
-    return clusters.up(
-        given.name, directory=given.dir, components=["hbase"],
-        inventory=several.inventory, progress=say,
-    ).cluster  # fmt: skip
+def hbase(
+    hosts: Lab, _own_places: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Deploy a cluster with HBase on a master and three workers; destroy it in any case."""
+    place = tmp_path_factory.mktemp("gateway") / "hbase-hosts"
+    inventory = hosts.inventory(place.with_suffix(".yml"), MASTER, WORKERS)
+    before = traces(hosts)
+    with deployed(place, inventory=inventory, components=["hbase"]) as up:
+        yield up.cluster
+    deadline = time.monotonic() + 20  # for what ends with the last ssh connection
+    while left := differences(before, traces(hosts)):
+        assert time.monotonic() < deadline, left
+
+
+def traces(hosts: Lab) -> dict[str, Traces]:
+    return {host: hosts.traces(host) for host in (MASTER, *WORKERS)}
 
 
 def test_every_worker_has_a_region_server(hbase: Cluster) -> None:
