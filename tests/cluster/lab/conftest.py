@@ -63,7 +63,7 @@ def several(
     """A cluster of a master and three workers, destroyed in any case."""
     place = tmp_path_factory.mktemp("gateway") / f"several-{uuid.uuid4().hex[:8]}"
     inventory = hosts.inventory(place.with_suffix(".yml"), MASTER, WORKERS)
-    before = {f"h{number}": hosts.traces(f"h{number}") for number in range(1, hosts.n + 1)}
+    before = hosts.all_traces()
     with deployed(place, inventory=inventory) as up:
         yield Several(hosts, up.cluster, inventory, up, before)
 

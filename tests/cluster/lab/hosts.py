@@ -104,6 +104,16 @@ class Lab:
         traces: dict[str, Any] = json.loads(self.python(host, TRACES))
         return traces
 
+    def all_traces(self) -> Traces:
+        """Return the traces of every host."""
+        return {f"h{number}": self.traces(f"h{number}") for number in range(1, self.n + 1)}
+
+    def assert_as(self, before: Traces) -> None:
+        """Wait until nothing is new or gone on any host: some ends with the last ssh connection."""
+        deadline = time.monotonic() + 20
+        while left := differences(before, self.all_traces()):
+            assert time.monotonic() < deadline, left
+
     def inventory(self, path: Path, master: str, workers: list[str], **variables: object) -> Path:
         """Write an inventory of some of the hosts."""
         hosts = {name: {"ansible_host": self.address(name)} for name in (master, *workers)}

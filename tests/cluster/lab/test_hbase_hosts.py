@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,7 +11,7 @@ from pipeline import cluster as clusters
 from pipeline.cluster import Cluster
 from tests.cluster.conftest import deployed
 from tests.cluster.lab.conftest import MASTER, WORKERS
-from tests.cluster.lab.hosts import Lab, Traces, differences
+from tests.cluster.lab.hosts import Lab
 
 happybase = pytest.importorskip("happybase")
 
@@ -26,16 +25,10 @@ def hbase(
     """Deploy a cluster with HBase on a master and three workers; destroy it in any case."""
     place = tmp_path_factory.mktemp("gateway") / "hbase-hosts"
     inventory = hosts.inventory(place.with_suffix(".yml"), MASTER, WORKERS)
-    before = traces(hosts)
+    before = hosts.all_traces()
     with deployed(place, inventory=inventory, components=["hbase"]) as up:
         yield up.cluster
-    deadline = time.monotonic() + 20  # for what ends with the last ssh connection
-    while left := differences(before, traces(hosts)):
-        assert time.monotonic() < deadline, left
-
-
-def traces(hosts: Lab) -> dict[str, Traces]:
-    return {host: hosts.traces(host) for host in (MASTER, *WORKERS)}
+    hosts.assert_as(before)
 
 
 def test_every_worker_has_a_region_server(hbase: Cluster) -> None:

@@ -140,7 +140,8 @@ def test_mllib_learns_from_the_same_shards_and_is_as_good(hive: Cluster, run_id:
 
     ours, spark = result["trainers"]
     assert [ours["trainer"], spark["trainer"]] == ["sklearn", "spark-logistic"]
-    assert result["differences"][0]["top1"]["p"] > 0.05  # 3 points are four of 119 images
+    assert abs(ours["top1_error"] - spark["top1_error"]) <= 0.1  # of 119 images
+    assert result["differences"][0]["top1"]["p"] > 0.05
     assert (ours["n_train_images"], ours["n_images"]) == (
         spark["n_train_images"],
         spark["n_images"],
