@@ -24,8 +24,8 @@ _ROWS = (
     ("scan, a job", "job_scan_mb_s", "MB/s"),
     ("scan, one reader", "reader_scan_mb_s", "MB/s"),
     ("100 random gets", "gets_s", "s"),
-    ("disk use after the put", "flushed_bytes", "bytes"),
-    ("disk use at the end", "disk_bytes", "bytes"),
+    ("disk after the put", "flushed_bytes", "bytes"),
+    ("disk at the end", "disk_bytes", "bytes"),
     ("features, a job", "features_s", "s"),
 )
 
